@@ -25,6 +25,12 @@ class SettingsError(ModdyError):
         self.problems = problems
 
 
+class AddressInUse(ModdyError):
+    """A port that Moddy is to serve on is taken."""
+
+    code = "address_in_use"
+
+
 # --- the store ---------------------------------------------------------------------------
 
 
@@ -132,13 +138,20 @@ class DiscordLoginRefused(ModdyError):
 
 
 class BackendError(ModdyError):
-    """The backend did not do what was asked. `status` is its HTTP status, None without one."""
+    """The backend did not do what was asked. `status` is its HTTP status, None without one.
+
+    `reason` is the backend's own text, None without one. It is for staff who may act on it: it is
+    not part of `str()`, so it is neither logged nor shown to customers.
+    """
 
     code = "backend_error"
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, reason: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 class BackendUnavailable(BackendError):
@@ -151,9 +164,14 @@ class BackendUnavailable(BackendError):
     retryable = True
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        reason: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, reason=reason)
         self.retry_after = retry_after
 
 
@@ -176,13 +194,13 @@ class BackendContractBroken(BackendError):
 
 
 class BackendRefused(BackendError):
-    """The backend said no, in words. `reason` is for staff who may act on it, not for customers."""
+    """The backend said no, in words: here `reason` is always a text."""
 
     code = "backend_refused"
+    reason: str
 
     def __init__(self, reason: str, *, status: int) -> None:
-        super().__init__(f"the backend refused with status {status}", status=status)
-        self.reason = reason
+        super().__init__(f"the backend refused with status {status}", status=status, reason=reason)
 
 
 class RefundOutcomeUnknown(BackendError):
@@ -193,6 +211,13 @@ class RefundOutcomeUnknown(BackendError):
 
     code = "refund_outcome_unknown"
 
-    def __init__(self, message: str, *, idempotency_key: str, status: int | None = None) -> None:
-        super().__init__(message, status=status)
+    def __init__(
+        self,
+        message: str,
+        *,
+        idempotency_key: str,
+        status: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, reason=reason)
         self.idempotency_key = idempotency_key

@@ -8,7 +8,7 @@ them; times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -145,7 +145,17 @@ class UserInfoRequest(Struct, frozen=True, kw_only=True):
     discord_id: str
 
 
-class UserInfoResponse(Struct, frozen=True, kw_only=True):
+class _InUtc(Struct, frozen=True, kw_only=True):
+    """A Struct whose times are aware: one that the backend wrote without an offset is UTC."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime) and value.tzinfo is None:
+                msgspec.structs.force_setattr(self, name, value.replace(tzinfo=UTC))
+
+
+class UserInfoResponse(_InUtc, frozen=True, kw_only=True):
     """The account that belongs to a Discord user. `email` is personal data: never log it."""
 
     success: bool
@@ -205,7 +215,7 @@ class InvoiceStatus(_Lenient):
     UNKNOWN = "unknown"
 
 
-class Subscription(Struct, frozen=True, kw_only=True):
+class Subscription(_InUtc, frozen=True, kw_only=True):
     """A customer's subscription, as the backend tells it."""
 
     subscription_id: str
@@ -234,7 +244,7 @@ class SubscriptionInfoResponse(Struct, frozen=True, kw_only=True):
     subscription: Subscription | None = None
 
 
-class Invoice(Struct, frozen=True, kw_only=True):
+class Invoice(_InUtc, frozen=True, kw_only=True):
     """One invoice. `amount` is what was paid; `invoice_pdf` expires after about 30 days."""
 
     invoice_id: str
@@ -293,6 +303,11 @@ def _encode_hook(value: object) -> object:
 def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     """Return a JSON decoder for one wire type; make it once, use it often."""
     return msgspec.json.Decoder(kind, dec_hook=_decode_hook)
+
+
+def from_json(value: Any, kind: type[T]) -> T:
+    """Return a decoded JSON value as a wire type. Raises msgspec.ValidationError."""
+    return msgspec.convert(value, kind, dec_hook=_decode_hook)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_hook)

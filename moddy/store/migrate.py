@@ -1,0 +1,75 @@
+"""Bringing the schema up to date: one process at a time, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.errors import SchemaTooNew, StoreUnavailable
+from moddy.store.database import Database
+
+# The newest revision under `migrations/versions`.
+HEAD = "0001"
+# Any fixed number does; it names Moddy's migration among PostgreSQL's advisory locks.
+_ADVISORY_LOCK = 0x4D6F646479
+# Seconds for the whole upgrade, waiting for another process's upgrade included.
+MIGRATION_TIMEOUT = 300.0
+
+
+async def migrate(database: Database) -> str:
+    """Upgrade the schema to the newest revision and return that revision.
+
+    Raises:
+        SchemaTooNew: the database has a revision that this version does not know.
+        StoreUnavailable: the database did not answer.
+    """
+    try:
+        async with asyncio.timeout(MIGRATION_TIMEOUT), database.engine.connect() as connection:
+            if database.is_sqlite:
+                # BEGIN IMMEDIATE, which every transaction here starts with, is the lock; a
+                # second process waits for it as long as an upgrade may take.
+                busy = f"PRAGMA busy_timeout={int(MIGRATION_TIMEOUT * 1000)}"
+                await (await connection.get_raw_connection()).driver_connection.execute(busy)  # type: ignore[union-attr]
+            async with connection.begin():
+                if not database.is_sqlite:
+                    await connection.execute(
+                        sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK))
+                    )
+                current = await _revision(connection)
+                if current != HEAD:
+                    await connection.run_sync(_upgrade, current)
+            await connection.invalidate()  # its waiting time was for this upgrade only
+            return HEAD
+    except (DBAPIError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(type(error).__name__) from error
+
+
+async def _revision(connection: AsyncConnection) -> str | None:
+    """Return the schema's revision, None for an empty database."""
+    if not await connection.run_sync(lambda sync: sa.inspect(sync).has_table("alembic_version")):
+        return None
+    query = sa.text("SELECT version_num FROM alembic_version")
+    return (await connection.execute(query)).scalar()
+
+
+def _upgrade(connection: sa.Connection, current: str | None) -> None:
+    # Alembic takes longer to import than most starts have left to do here.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    location = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaTooNew(
+            f"the database has schema revision {current}, this version of Moddy knows "
+            f"{HEAD} and older: start the newer Moddy again, or restore a backup"
+        )
+    command.upgrade(config, HEAD)

@@ -1,0 +1,43 @@
+"""The audit trail of the PREMIUM attribute: who changed it, from what to what, why and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from msgspec import Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.models import Snowflake
+from moddy.store.tables import premium_audit
+
+
+class PremiumChange(Struct, frozen=True, kw_only=True):
+    """One change. `actor` is who asked for it, `reason` the action that did."""
+
+    discord_id: Snowflake
+    actor: str
+    old_premium: bool
+    old_until: datetime | None
+    new_premium: bool
+    new_until: datetime | None
+    reason: str
+    request_id: str | None
+    at: datetime
+
+
+async def add(connection: AsyncConnection, change: PremiumChange) -> None:
+    """Append a change to the trail."""
+    await connection.execute(sa.insert(premium_audit).values(**structs.asdict(change)))
+
+
+async def find(connection: AsyncConnection, user_id: Snowflake) -> list[PremiumChange]:
+    """Return a user's changes, oldest first."""
+    columns = [premium_audit.c[name] for name in PremiumChange.__struct_fields__]
+    query = (
+        sa.select(*columns)
+        .where(premium_audit.c.discord_id == user_id)
+        .order_by(premium_audit.c.sequence)
+    )
+    rows = (await connection.execute(query)).mappings()
+    return [PremiumChange(**{**row, "discord_id": Snowflake(row["discord_id"])}) for row in rows]
