@@ -1,0 +1,197 @@
+"""Notifications: accepting them, changing PREMIUM with them, and telling the customer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.errors import (
+    DirectMessagesClosed,
+    DiscordError,
+    DiscordUnavailable,
+    UserNotFound,
+)
+from moddy.models import InternalNotifyUserRequest, NotifyAction, Snowflake
+from moddy.notices import Notice, NotifyMetadata
+from moddy.ports import Clock, Messenger
+from moddy.services import answers, intake
+from moddy.services.intake import Accepted, new_delivery_id
+from moddy.services.premium import Premium, effective_plan, period_end_ahead
+from moddy.store import deliveries as store
+from moddy.store import users
+from moddy.store.database import Database
+from moddy.store.deliveries import (
+    Answer,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Outcome,
+    RequestContext,
+)
+from moddy.store.users import User
+
+KEPT_AT_ONCE = 5
+DEFAULT_LOCALE = "en-US"
+
+
+class NotifyPayload(Struct, frozen=True, kw_only=True):
+    """What is stored of a notification: no e-mail, phone or Stripe id."""
+
+    action: NotifyAction
+    plan: str | None
+    ends_at: datetime | None
+    metadata: NotifyMetadata
+
+
+class Notifications:
+    """``POST /internal/notify`` and what follows from it."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        messenger: Messenger,
+        premium: Premium,
+        fallback_channel_id: Snowflake | None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._messenger = messenger
+        self._premium = premium
+        self._fallback_channel_id = fallback_channel_id
+        self._decoder = msgspec.json.Decoder(NotifyPayload)
+
+    async def accept(self, request: InternalNotifyUserRequest, context: RequestContext) -> Accepted:
+        """Store a request, and with it the change of PREMIUM that it means.
+
+        Raises:
+            IdempotencyConflict: the key came before with another body.
+            StoreUnavailable: nothing was accepted.
+        """
+
+        async def store_new(connection: AsyncConnection) -> Accepted:
+            return await self._store(connection, request, context)
+
+        return await intake.accept(
+            self._database,
+            DeliveryKind.NOTIFY,
+            context,
+            queued=answers.NOTIFY_QUEUED,
+            store_new=store_new,
+        )
+
+    async def _store(
+        self,
+        connection: AsyncConnection,
+        request: InternalNotifyUserRequest,
+        context: RequestContext,
+    ) -> Accepted:
+        now = self._clock.now()
+        metadata = NotifyMetadata.read(request.metadata)
+        user = await users.lock(connection, request.discord_id)
+        stale = _is_stale(user, metadata)
+        plan = effective_plan(request.action, request.plan, metadata)
+        if not stale:
+            if metadata.event_created is not None:
+                await users.save_event_created(connection, user.discord_id, metadata.event_created)
+            await self._premium.apply(
+                connection,
+                user,
+                request.action,
+                plan=plan,
+                metadata=metadata,
+                request_id=context.request_id,
+            )
+        cancelled = request.action is NotifyAction.SUBSCRIPTION_CANCELLED
+        payload = NotifyPayload(
+            action=request.action,
+            plan=plan,
+            ends_at=period_end_ahead(metadata, now) if cancelled else None,
+            metadata=metadata,
+        )
+        delivery = Delivery(
+            id=new_delivery_id(),
+            kind=DeliveryKind.NOTIFY,
+            user_id=request.discord_id,
+            state=DeliveryState.STALE if stale else DeliveryState.PENDING,
+            payload=msgspec.json.encode(payload),
+            created_at=now,
+            request_id=context.request_id,
+        )
+        answer = answers.NOTIFY_STALE if stale else None
+        await store.insert(connection, delivery, context, answer=answer)
+        return Accepted(queued=answers.NOTIFY_QUEUED, delivery=delivery, answer=answer)
+
+    async def attempt(self, delivery: Delivery) -> Outcome:
+        """Try once to tell the customer. Raises DiscordUnavailable to be tried again."""
+        locale = await self._locale(delivery.user_id)
+        notice = self._notice(delivery, locale)
+        try:
+            await self._messenger.send_notice(delivery.user_id, notice, nonce=delivery.id)
+        except DirectMessagesClosed as error:
+            return await self._fall_back(delivery, locale, error)
+        except UserNotFound as error:
+            return _refused(error, answers.NOTIFY_NO_USER)
+        except DiscordUnavailable:
+            raise
+        except DiscordError as error:
+            return _refused(error, answers.NOTIFY_REFUSED)
+        return Outcome(state=DeliveryState.DELIVERED, answer=answers.NOTIFY_DELIVERED)
+
+    async def _fall_back(
+        self, delivery: Delivery, locale: str, error: DirectMessagesClosed
+    ) -> Outcome:
+        channel_id = self._fallback_channel_id
+        # A nonce of its own, still at most 25 characters.
+        if channel_id is not None and await self._messenger.send_fallback(
+            delivery.user_id, channel_id=channel_id, locale=locale, nonce=f"{delivery.id}f"
+        ):
+            # The channel only says that there is news; the next command tells it.
+            return Outcome(
+                state=DeliveryState.KEPT, answer=answers.NOTIFY_FALLBACK, error=error.code
+            )
+        return Outcome(state=DeliveryState.KEPT, answer=answers.NOTIFY_CLOSED, error=error.code)
+
+    async def find_kept(self, user_id: Snowflake, locale: str) -> list[tuple[str, Notice]]:
+        """Return the messages kept for a user, oldest first, with their delivery ids."""
+        kept = await self._database.read(lambda c: store.find_kept(c, user_id, limit=KEPT_AT_ONCE))
+        return [(delivery.id, self._notice(delivery, locale)) for delivery in kept]
+
+    async def mark_shown(self, delivery_ids: list[str]) -> None:
+        """Note that kept messages were shown, so that they are shown once."""
+        now = self._clock.now()
+        await self._database.transaction(lambda c: store.mark_shown(c, delivery_ids, now))
+
+    async def remember_locale(self, user_id: Snowflake, locale: str) -> None:
+        """Remember the Discord locale that a user was last seen with."""
+        user = await self._database.read(lambda c: users.find(c, user_id))
+        if user.locale != locale:
+            await self._database.transaction(lambda c: users.save_locale(c, user_id, locale))
+
+    async def _locale(self, user_id: Snowflake) -> str:
+        user = await self._database.read(lambda c: users.find(c, user_id))
+        return user.locale or self._messenger.guild_locale() or DEFAULT_LOCALE
+
+    def _notice(self, delivery: Delivery, locale: str) -> Notice:
+        payload = self._decoder.decode(delivery.payload)
+        return Notice(
+            action=payload.action,
+            locale=locale,
+            plan=payload.plan,
+            ends_at=payload.ends_at,
+            metadata=payload.metadata,
+        )
+
+
+def _is_stale(user: User, metadata: NotifyMetadata) -> bool:
+    """Tell whether the event is older than the last one accepted for the user."""
+    created, last = metadata.event_created, user.last_event_created
+    return created is not None and last is not None and created < last
+
+
+def _refused(error: DiscordError, answer: Answer) -> Outcome:
+    return Outcome(state=DeliveryState.REFUSED, answer=answer, error=error.code)
