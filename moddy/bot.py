@@ -1,0 +1,145 @@
+"""The bot: its intents, its cogs, its commands on Discord, and how it is connected."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import discord
+import msgspec
+import structlog
+from discord import app_commands
+from discord.ext import commands
+from yarl import URL
+
+from moddy.cogs.errors import answer_command_error
+from moddy.store import memory
+from moddy.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+# Seconds. A rate limit longer than this is raised instead of slept through; 30 is the least
+# that discord.py takes.
+MAX_RATE_LIMIT_WAIT = 30.0
+# Seconds without a further guild after which the bot counts as ready; the guilds themselves are
+# known from the first moment. discord.py's own 2 s only make every start longer.
+GUILD_READY_TIMEOUT = 1.0
+SYNCED_COMMANDS = "synced_commands"
+
+
+def intents() -> discord.Intents:
+    """Return what Moddy needs to hear: guilds, and who joins them (a privileged intent)."""
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.members = True
+    return wanted
+
+
+def use_api_base(url: URL) -> None:
+    """Send all of discord.py's REST calls to `url`, such as ``http://127.0.0.1:4000/api/v10``.
+
+    discord.py has one address for the process, so this is to be called before a bot is made.
+    """
+    discord.http.Route.BASE = str(url).rstrip("/")
+
+
+class ModdyBot(commands.AutoShardedBot):
+    """Moddy's Discord client.
+
+    `make_cogs` is called at every login and returns fresh cogs. `logged_in` is set while REST
+    calls can be made; `gateway_ready` also asks for every shard's connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        make_cogs: Callable[[ModdyBot], Sequence[commands.Cog]],
+        translator: app_commands.Translator,
+        shard_count: int | None = None,
+        shard_ids: Sequence[int] | None = None,
+    ) -> None:
+        # Moddy never speaks: discord.py need not warn of missing voice packages.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        shards: dict[str, Any] = {"shard_count": shard_count}
+        if shard_ids is not None:
+            shards["shard_ids"] = list(shard_ids)
+        super().__init__(
+            commands.when_mentioned,
+            help_command=None,
+            intents=intents(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=GUILD_READY_TIMEOUT,
+            max_messages=None,
+            max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT,
+            **shards,
+        )
+        self.configured_shard_count = shard_count
+        self.logged_in = asyncio.Event()
+        self._database = database
+        self._make_cogs = make_cogs
+        self._translator = translator
+        self._lost_shards: set[int] = set()
+        self.tree.error(answer_command_error)
+
+    @property
+    def gateway_ready(self) -> bool:
+        """Whether every shard is connected and has its guilds."""
+        return self.is_ready() and not self._lost_shards
+
+    async def setup_hook(self) -> None:
+        """Load the cogs and tell Discord the commands; discord.py calls this after each login."""
+        for cog in self._make_cogs(self):
+            await self.add_cog(cog, override=True)
+        await self.tree.set_translator(self._translator)
+        await self.sync_commands()
+        self._lost_shards.clear()
+        self.logged_in.set()
+
+    async def sync_commands(self) -> bool:
+        """Tell Discord the commands when they differ from what it was told last.
+
+        Returns whether it was told. Syncing at every start would run into Discord's limit of
+        command creations per day.
+        """
+        payload = [
+            await command.get_translated_payload(self.tree, self._translator)
+            for command in self.tree.get_commands()
+        ]
+        encoded = msgspec.json.encode([self.application_id, payload], order="sorted")
+        digest = hashlib.sha256(encoded).hexdigest()
+        known = await self._database.read(lambda c: memory.recall(c, SYNCED_COMMANDS))
+        if known == digest:
+            return False
+        synced = await self.tree.sync()
+        await self._database.transaction(lambda c: memory.remember(c, SYNCED_COMMANDS, digest))
+        log.info("commands synced", commands=len(synced))
+        return True
+
+    async def close(self) -> None:
+        """Disconnect; nothing can be sent from here on."""
+        self.logged_in.clear()
+        await super().close()
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Note a lost connection; discord.py tries to get it back by itself."""
+        self._lost_shards.add(shard_id)
+        log.warning("gateway connection lost", shard_id=shard_id)
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """Note a new session."""
+        self._lost_shards.discard(shard_id)
+        log.info("gateway ready", shard_id=shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Note a resumed session."""
+        self._lost_shards.discard(shard_id)
+        log.info("gateway resumed", shard_id=shard_id)
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        """Log a listener's failure; discord.py calls this inside the exception's handler."""
+        log.error("listener failed", listener=event_method, exc_info=sys.exception())

@@ -1,0 +1,1 @@
+"""Commands and listeners: parse, call a service, render."""

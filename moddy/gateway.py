@@ -1,0 +1,103 @@
+"""Keeping the bot connected to Discord: login, gateway, and starting over when either ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import discord
+import structlog
+from discord.gateway import DiscordWebSocket
+from yarl import URL
+
+from moddy.bot import ModdyBot
+from moddy.errors import DiscordLoginRefused
+
+log = structlog.get_logger(__name__)
+
+# Seconds between attempts: doubled each time, jittered, and back to the first once ready.
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 60.0
+CLOSE_TIMEOUT = 3.0
+
+# Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway
+_FINAL_CLOSE_CODES = {
+    4004: "Discord refused the bot's token: set DISCORD_TOKEN to the one shown in the developer "
+    "portal under Bot",
+    4010: "Discord refused a shard number: check SHARD_IDS and SHARD_COUNT",
+    4011: "Discord demands more shards: unset SHARD_COUNT or raise it",
+    4012: "Discord no longer serves this gateway version: update Moddy",
+    4013: "Discord refused the intents: update Moddy",
+    4014: "Discord refused a privileged intent: switch on 'Server Members Intent' in the "
+    "developer portal under Bot",
+}
+
+
+@asynccontextmanager
+async def connect_gateway(bot: ModdyBot, token: str) -> AsyncIterator[None]:
+    """Keep `bot` connected while the body runs; the connection may come at any time later.
+
+    Raises:
+        ExceptionGroup: of a DiscordLoginRefused; Discord will never let this bot in as it is
+            configured.
+    """
+    # A refusal ends the body, wherever it waits.
+    async with asyncio.TaskGroup() as group:
+        supervisor = group.create_task(_supervise(bot, token), name="discord")
+        try:
+            yield
+        finally:
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
+            await _close(bot)
+
+
+async def _supervise(bot: ModdyBot, token: str) -> None:
+    delay = FIRST_DELAY
+    while True:
+        try:
+            await _run_once(bot, token)
+        except discord.LoginFailure:
+            raise DiscordLoginRefused(_FINAL_CLOSE_CODES[4004]) from None
+        except discord.PrivilegedIntentsRequired:
+            raise DiscordLoginRefused(_FINAL_CLOSE_CODES[4014]) from None
+        except discord.ConnectionClosed as error:
+            if error.code in _FINAL_CLOSE_CODES:
+                raise DiscordLoginRefused(_FINAL_CLOSE_CODES[error.code]) from None
+            log.warning("gateway closed", close_code=error.code)
+        except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            status = getattr(error, "status", None)
+            log.warning("discord unreachable", error=type(error).__name__, status=status)
+        except Exception:  # discord.py's connection dies of one malformed event; start over
+            log.exception("discord connection failed")
+        if bot.gateway_ready:
+            delay = FIRST_DELAY
+        await _close(bot)
+        bot.clear()
+        await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 (not a secret)
+        delay = min(delay * 2, LONGEST_DELAY)
+
+
+async def _run_once(bot: ModdyBot, token: str) -> None:
+    # Entering gives discord.py a fresh queue; without it a second connect() ends at once.
+    await bot.__aenter__()
+    # The last round closed the connector together with its session.
+    bot.http.connector = discord.utils.MISSING
+    await bot.login(token)
+    shards, url, _limits = await bot.http.get_bot_gateway()
+    # discord.py asks for the address only when it chooses the shard count, and goes to its
+    # default one whenever it identifies anew: both must be the address that REST names.
+    DiscordWebSocket.DEFAULT_GATEWAY = URL(url)
+    bot.shard_count = bot.configured_shard_count or shards
+    await bot.connect()
+
+
+async def _close(bot: ModdyBot) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await bot.close()
+    except Exception:  # a broken connection may not close properly; it is dropped either way
+        log.debug("closing the connection failed", exc_info=True)
