@@ -1,0 +1,1 @@
+"""Moddy's HTTP side: the internal API for the backend, and the public liveness page."""

@@ -1,0 +1,117 @@
+"""Reading a request's body: size, type, encoding and JSON, then the wire Struct."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from enum import Enum, EnumMeta
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from moddy.models import from_json
+from moddy.web.refusals import Refusal
+
+T = TypeVar("T")
+
+MAX_BODY = 65_536  # bytes
+BODY_TIMEOUT = 3.0  # seconds
+# Beyond it a float is not exact, and so not the same JSON number as an integer.
+_EXACT_FLOAT = 2.0**53
+_MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
+_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the body's JSON value.
+
+    Raises:
+        Refusal: 415 not sent as JSON, 413 too large, 408 too slow, 400 not JSON in UTF-8.
+    """
+    _check_headers(request)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            body = await request.read()
+    except TimeoutError:
+        raise Refusal(408, "The body did not arrive in time") from None
+    except web.RequestPayloadError:
+        raise Refusal(400, "The body is not encoded as its headers say") from None
+    try:
+        body.decode()  # msgspec checks only what it keeps
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise Refusal(400, "The JSON is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise Refusal(400, "The body is not UTF-8") from None
+    except ValueError as error:  # msgspec's, and Python's for numbers of thousands of digits
+        raise Refusal(400, f"The body is not JSON: {_without_path(str(error))}") from None
+
+
+def _check_headers(request: web.Request) -> None:
+    content_type = request.content_type
+    if content_type != "application/json" and not (
+        content_type.startswith("application/") and content_type.endswith("+json")
+    ):
+        raise Refusal(415, "Content-Type: expected application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refusal(415, "Content-Encoding: expected none")
+    if (request.content_length or 0) > MAX_BODY:
+        raise too_large()
+
+
+def too_large() -> Refusal:
+    """Return the refusal of a body above the limit."""
+    return Refusal(413, f"The body is larger than {MAX_BODY} bytes")
+
+
+def hash_json(value: Any) -> bytes:
+    """Return the SHA-256 of a JSON value: alike for every spelling of the same value.
+
+    The order of keys, white space, escapes and ``1.0`` for ``1`` make no difference.
+    """
+    return hashlib.sha256(msgspec.json.encode(_canonical(value), order="sorted")).digest()
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_FLOAT:
+        return int(value)
+    return value
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Return a JSON value as a wire Struct.
+
+    Raises:
+        Refusal: 422, saying what was expected and naming the field by its JSON path.
+    """
+    try:
+        return from_json(value, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PATH.search(text)
+        path = found["path"] if found else "$"
+        missing = _MISSING.search(text)
+        if missing:
+            path = f"{path}.{missing['name']}"
+        raise Refusal(422, _expected(text, path, kind), field=path) from None
+
+
+def _expected(text: str, path: str, kind: type) -> str:
+    """Return msgspec's text; for a word outside an enum, the words it has instead."""
+    if text.startswith("Invalid enum value"):
+        for item in msgspec.structs.fields(kind):
+            if path == f"$.{item.name}" and isinstance(item.type, EnumMeta):
+                members: Mapping[str, Enum] = item.type.__members__
+                return f"Expected one of: {', '.join(word.value for word in members.values())}"
+    return _without_path(text)
+
+
+def _without_path(text: str) -> str:
+    return _PATH.sub("", text)

@@ -1,0 +1,20 @@
+"""What anyone may ask: who is there, and whether it lives."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from moddy.web.refusals import json_response
+
+_DESCRIPTION = b'{"service":"moddy-bot-internal","status":"running"}'
+_LIVE = b'{"status":"ok"}'
+
+
+async def describe(_request: web.Request) -> web.Response:
+    """``GET /``."""
+    return json_response(200, _DESCRIPTION)
+
+
+async def live(_request: web.Request) -> web.Response:
+    """``GET /healthz``: the loop turns; says nothing of Discord or the store."""
+    return json_response(200, _LIVE)
