@@ -1,0 +1,158 @@
+"""The command line: ``python -m moddy``, or ``moddy`` once installed.
+
+Exit codes: 0 after SIGTERM or SIGINT, 2 bad settings, 3 Discord refused for good, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import click
+
+from moddy import __version__
+from moddy.config import Settings, load_settings, read_environment
+from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+EXIT_DISCORD = 3
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="moddy")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Moddy: the Discord side of a subscription business.
+
+    Without a command it runs the bot, configured by environment variables and a .env file in
+    the current directory.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(run)
+
+
+@main.command()
+def run() -> None:
+    """Run the bot and the internal API (the default)."""
+    settings = _settings(need_token=True)
+
+    async def forever() -> None:
+        from moddy.app import open_moddy  # noqa: PLC0415 (--help need not wait for discord.py)
+        from moddy.bot import ModdyBot  # noqa: PLC0415
+        from moddy.gateway import connect_gateway  # noqa: PLC0415
+
+        def connect(bot: ModdyBot) -> AbstractAsyncContextManager[None]:
+            return connect_gateway(bot, settings.discord_token or "")
+
+        async with open_moddy(settings, connect=connect):
+            await asyncio.Event().wait()
+
+    _run(forever, settings, fast=True)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the store's schema up to date, and stop."""
+    settings = _settings(need_token=False)
+
+    async def upgrade() -> None:
+        from moddy.store.database import open_database  # noqa: PLC0415
+        from moddy.store.migrate import migrate as upgrade_schema  # noqa: PLC0415
+
+        async with open_database(settings.database_url) as database:
+            click.echo(f"schema revision {await upgrade_schema(database)}")
+
+    _run(upgrade, settings)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the backend's page.")
+@click.option("--browser/--no-browser", default=True, help="Open the pages in a browser.")
+def sandbox(port: int | None, browser: bool) -> None:
+    """Try Moddy in a browser: no token, no Discord account, no network."""
+    if find_spec("simcord") is None:
+        _fail("the sandbox needs its extra packages: pip install 'moddy[sandbox]'", EXIT_FAILED)
+
+    async def play() -> None:
+        from moddy.sandbox import run_sandbox  # noqa: PLC0415
+
+        await run_sandbox(port=port, open_browser=browser)
+
+    # SimCord steers the loop itself, which only asyncio's own allows.
+    _run(play, Settings(), fast=False)
+
+
+def _settings(*, need_token: bool) -> Settings:
+    try:
+        return load_settings(read_environment(), need_token=need_token)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(EXIT_SETTINGS)
+
+
+def _run(
+    work: Callable[[], Coroutine[Any, Any, None]], settings: Settings, *, fast: bool = False
+) -> None:
+    from moddy.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(settings.log_level, settings.log_format)
+    loop_factory = None
+    if fast and find_spec("uvloop") is not None:
+        import uvloop  # noqa: PLC0415 (optional)
+
+        loop_factory = uvloop.new_event_loop
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_until_signal(work))
+    except BaseExceptionGroup as group:
+        _explain(group)
+    except ModdyError as error:
+        _explain(error)
+
+
+async def _until_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `work` until it ends or the first SIGTERM or SIGINT; more of them change nothing."""
+    task = asyncio.create_task(work())
+    loop = asyncio.get_running_loop()
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            task.cancel()
+
+    # As PID 1 in a container a signal without a handler is ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+
+
+def _explain(error: BaseException) -> NoReturn:
+    """End the process with one line for what Moddy foresees, and a traceback for the rest."""
+    while isinstance(error, BaseExceptionGroup):
+        known = error.subgroup(ModdyError)
+        error = (known or error).exceptions[0]
+    if isinstance(error, ModdyError):
+        _fail(str(error), EXIT_DISCORD if isinstance(error, DiscordLoginRefused) else EXIT_FAILED)
+    raise error
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
