@@ -204,12 +204,21 @@ def _internal_app(settings: Settings, services: Services) -> web.Application:
 
 
 def _warn_of_gaps(settings: Settings) -> None:
+    """Say what will not work with these settings."""
     if settings.internal_api_secret is None:
         log.warning("INTERNAL_API_SECRET is not set: the internal API answers 503")
     if settings.moddy_guild_id is None:
         log.warning("MODDY_GUILD_ID is not set: role updates are answered 503")
     elif settings.moddy_premium_role_id is None:
         log.warning("MODDY_PREMIUM_ROLE_ID is not set: role updates by plan are answered 503")
+    without_effect = {
+        "MODDY_STAFF_LOG_CHANNEL_ID": settings.moddy_staff_log_channel_id,
+        "DEVELOPER_IDS": settings.developer_ids,
+        "REPORT_MESSAGES": settings.report_messages,
+        "SENTRY_DSN": settings.sentry_dsn,
+    }
+    for name in (name for name, value in without_effect.items() if value):
+        log.warning("setting without effect in this version", setting=name)
 
 
 async def _sweep(work: Callable[[], Awaitable[int]]) -> None:
@@ -218,10 +227,13 @@ async def _sweep(work: Callable[[], Awaitable[int]]) -> None:
             await work()
         except StoreUnavailable:
             log.warning("store unavailable", task="premium")
+        except Exception:  # the edge of the task: the next sweep may succeed
+            log.exception("sweep failed unexpectedly", task="premium")
         await asyncio.sleep(PREMIUM_SWEEP_INTERVAL)
 
 
 async def _explain_backend(backend: BackendClient) -> None:
+    """Tell once, at the start, how the connection to the backend stands."""
     diagnosis = await backend.test_connection()
     if diagnosis.case is Case.NAME_NOT_RESOLVED:
         await asyncio.sleep(DNS_PATIENCE)

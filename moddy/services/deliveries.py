@@ -150,6 +150,9 @@ class Deliveries:
         except StoreUnavailable:
             log.warning("store unavailable", task="deliveries")
             return 0
+        except Exception:  # the edge of the worker: looking again may succeed
+            log.exception("looking for due deliveries failed unexpectedly")
+            return 0
         for delivery_id, kind, user_id in due:
             self._start(delivery_id, kind, user_id)
         return len(due)
