@@ -1,0 +1,1 @@
+"""Tests of `moddy.views` and of the catalogues in `moddy.locales`."""
