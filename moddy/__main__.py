@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from moddy import __version__
-from moddy.config import Settings, load_settings, read_environment
+from moddy.config import LogLevel, Settings, load_settings, read_environment
 from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError
 
 EXIT_FAILED = 1
@@ -85,7 +85,7 @@ def sandbox(port: int | None, browser: bool) -> None:
         await run_sandbox(port=port, open_browser=browser)
 
     # SimCord steers the loop itself, which only asyncio's own allows.
-    _run(play, Settings(), fast=False)
+    _run(play, Settings(log_level=LogLevel.ERROR), fast=False)
 
 
 def _settings(*, need_token: bool) -> Settings:

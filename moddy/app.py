@@ -65,9 +65,15 @@ class Services(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_moddy(
-    settings: Settings, *, connect: Connector, clock: Clock | None = None
+    settings: Settings,
+    *,
+    connect: Connector,
+    clock: Clock | None = None,
+    loopback: bool = False,
 ) -> AsyncIterator[Moddy]:
     """Run Moddy while the body runs; `connect` brings the bot to Discord.
+
+    With `loopback` only this machine reaches the internal API.
 
     Raises:
         SchemaTooNew, StoreUnavailable: the store cannot be used.

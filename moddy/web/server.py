@@ -23,13 +23,17 @@ LINGERING = 2.0
 
 
 @asynccontextmanager
-async def serve(app: web.Application, port: int, *, setting: str) -> AsyncIterator[web.AppRunner]:
+async def serve(
+    app: web.Application, port: int, *, setting: str, loopback: bool = False
+) -> AsyncIterator[web.AppRunner]:
     """Serve `app` on `port` while the body runs; 0 lets the system choose one.
+
+    With `loopback` only this machine reaches it.
 
     Raises:
         AddressInUse: the port is taken; names `setting`, the variable to change.
     """
-    sock = _open_socket(port, setting)
+    sock = _open_socket(port, setting, loopback=loopback)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -54,8 +58,10 @@ def bound_port(runner: web.AppRunner) -> int:
     return port
 
 
-def _open_socket(port: int, setting: str) -> socket.socket:
+def _open_socket(port: int, setting: str, *, loopback: bool) -> socket.socket:
     try:
+        if loopback:
+            return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
         if socket.has_dualstack_ipv6():
             # Plain `::` would not answer IPv4; their peers read ::ffff:… here.
             return socket.create_server(
