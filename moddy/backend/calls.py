@@ -1,0 +1,167 @@
+"""Calling an endpoint of the backend: authentication, ids, and trying again while it can help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+import aiohttp
+import msgspec
+import stamina
+from msgspec import Struct
+from yarl import URL
+
+from moddy import __version__
+from moddy.backend import answers
+from moddy.backend.exchange import Answer, ExchangeFailed, exchange
+from moddy.backend.retries import Budget, RetryPolicy
+from moddy.errors import BackendError, BackendUnauthorized
+from moddy.request_ids import current_request_id
+
+T = TypeVar("T")
+
+USER_AGENT = f"Moddy-Bot/{__version__}"
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_NOT_IN_A_HEADER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class Endpoint(Struct, Generic[T], frozen=True):
+    """One row of the contract: where to call and how to read the answer."""
+
+    method: str
+    path: str
+    decoder: msgspec.json.Decoder[T]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Caller:
+    """Calls endpoints over a session that belongs to someone else.
+
+    `seconds` bounds one call over all its tries; `new_id` makes request ids and idempotency keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        base_url: URL,
+        secret: str | None,
+        seconds: float,
+        retries: RetryPolicy,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._session = session
+        self.base_url = base_url.with_user(None)  # Bearer is the only credential
+        self.seconds = seconds
+        self._secret = secret or ""
+        self._retries = retries
+        self._new_id = new_id
+
+    @property
+    def secret_length(self) -> int:
+        """How many characters the secret has, 0 when it is unset."""
+        return len(self._secret)
+
+    async def call(
+        self, endpoint: Endpoint[T], body: bytes | None = None, idempotency_key: str | None = None
+    ) -> T:
+        """Call an endpoint that may be called again; each try carries the same headers.
+
+        Raises:
+            BackendError: of the last try.
+        """
+        key = None if body is None else self.idempotency_key(idempotency_key)
+        headers = self.headers(key)
+        budget = Budget(self.seconds, self._retries)
+        async for attempt in stamina.retry_context(
+            on=budget.backoff,
+            attempts=self._retries.attempts,
+            timeout=None,  # the budget's matter: it also counts the wait that would follow
+            wait_initial=self._retries.wait_initial,
+            wait_max=self._retries.wait_max,
+            wait_jitter=self._retries.wait_jitter,
+        ):
+            with attempt:
+                try:
+                    answer = await self.send(endpoint, headers, body, seconds=budget.remaining())
+                except ExchangeFailed as failed:
+                    raise answers.no_answer(failed, endpoint=str(endpoint)) from None
+                return self.read(endpoint, answer)
+        raise AssertionError("stamina ends with a result or an error")
+
+    async def send(
+        self,
+        endpoint: Endpoint[T],
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Answer:
+        """Send one request, once, within `seconds` (default: the whole budget).
+
+        Raises:
+            ExchangeFailed: there is no answer.
+        """
+        return await exchange(
+            self._session,
+            endpoint.method,
+            self.base_url.joinpath(endpoint.path.lstrip("/")),
+            headers=headers,
+            body=body,
+            seconds=self.seconds if seconds is None else seconds,
+        )
+
+    def read(self, endpoint: Endpoint[T], answer: Answer) -> T:
+        """Return what the answer carries.
+
+        Raises:
+            BackendError: its status is not a 2xx, or its body is not the contract's.
+        """
+        error = answers.refusal(answer, endpoint=str(endpoint))
+        if error is None:
+            return answers.decode(answer, endpoint.decoder, endpoint=str(endpoint))
+        self._redact(error)
+        raise error
+
+    def headers(self, idempotency_key: str | None = None) -> dict[str, str]:
+        """Return the headers of one call; all its tries share them.
+
+        Raises:
+            BackendUnauthorized: there is no secret that could be sent.
+        """
+        if not self._secret:
+            raise BackendUnauthorized("INTERNAL_API_SECRET is not set; the backend was not called")
+        if _NOT_IN_A_HEADER.search(self._secret):
+            raise BackendUnauthorized(
+                "INTERNAL_API_SECRET holds a character that no HTTP header can carry; "
+                "the backend was not called"
+            )
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Bearer {self._secret}",
+            "User-Agent": USER_AGENT,
+            "X-Request-ID": current_request_id.get() or self._new_id(),
+        }
+        if idempotency_key is not None:
+            headers |= {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        return headers
+
+    def idempotency_key(self, given: str | None) -> str:
+        """Return the caller's key, or a new one.
+
+        Raises:
+            ValueError: the key is not 1 to 255 visible ASCII characters.
+        """
+        key = self._new_id() if given is None else given
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ValueError("idempotency_key: expected 1 to 255 visible ASCII characters")
+        return key
+
+    def _redact(self, error: BackendError) -> None:
+        """Take the secret out of a text of a backend that echoes what it was sent."""
+        if error.reason is not None and self._secret:
+            error.reason = error.reason.replace(self._secret, "…")
