@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,15 +14,23 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from moddy.errors import StoreUnavailable
+from moddy.store.group_commit import Contention, GroupCommit, Work
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
 
 # Seconds. SQLite waits this long for another process's write lock before it gives up; the whole
 # transaction may take a little longer, and still leaves room before the 9 s answer limit.
 BUSY_TIMEOUT = 3.0
 TRANSACTION_TIMEOUT = 5.0
+POSTGRESQL_WRITERS = 4
+# serialization_failure and deadlock_detected. Source:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_CONTENTION = ("40001", "40P01")
 _OUR_FAULT = (IntegrityError, ProgrammingError, DataError)
+
+
+def _pass(_checkpoint: str) -> None:
+    """Nobody wants to know."""
 
 
 class Database:
@@ -32,11 +40,20 @@ class Database:
     transaction. No network call belongs in there.
     """
 
-    def __init__(self, engine: AsyncEngine, *, timeout: float = TRANSACTION_TIMEOUT) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout: float = TRANSACTION_TIMEOUT,
+        checkpoint: Callable[[str], None] = _pass,
+    ) -> None:
         self._engine = engine
         self._timeout = timeout
-        # SQLite has one writer at a time; queueing here is fair, its own lock is not.
-        self._writer = asyncio.Lock() if self.is_sqlite else None
+        # SQLite has one writer at a time; PostgreSQL's groups can overlap.
+        writers = 1 if self.is_sqlite else POSTGRESQL_WRITERS
+        self._writers = [
+            GroupCommit(self._begin_write, checkpoint=checkpoint) for _ in range(writers)
+        ]
 
     @property
     def is_sqlite(self) -> bool:
@@ -48,22 +65,33 @@ class Database:
         """The engine, for migrations."""
         return self._engine
 
-    async def transaction(self, work: Work[T]) -> T:
+    async def run_writes(self) -> None:
+        """Commit what `transaction` is given, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for writer in self._writers:
+                group.create_task(writer.run(), name="writer")
+
+    async def transaction(self, work: Work[T], *, about: str = "") -> T:
         """Run `work` in a transaction and return its result once that is committed.
+
+        Concurrent callers share transactions, so `work` may run twice; it must do nothing but
+        use its connection. `about` is the user that it locks: what is about one user is done one
+        after the other, so that two groups never wait for each other's locks.
 
         Raises:
             StoreUnavailable: the database did not answer in time, is locked, full or gone;
-                nothing was committed, unless the connection broke during the commit itself.
+                nothing was committed, unless the connection broke during the commit itself or
+                the answer came too late.
             sqlalchemy.exc.IntegrityError: a constraint refused the write.
         """
-        if self._writer is None:
-            return await self._run(work, write=True)
-        async with self._bounded(), self._writer:
-            return await self._run(work, write=True)
+        writer = self._writers[hash(about) % len(self._writers)]
+        async with self._bounded():
+            return await writer.submit(work)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which only reads. Raises StoreUnavailable."""
-        return await self._run(work, write=False)
+        async with self._begin(write=False) as connection:
+            return await work(connection)
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises StoreUnavailable."""
@@ -73,11 +101,15 @@ class Database:
 
         await self.read(work)
 
-    async def _run(self, work: Work[T], *, write: bool) -> T:
+    def _begin_write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._begin(write=True)
+
+    @asynccontextmanager
+    async def _begin(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         async with self._bounded(), self._engine.connect() as connection:
             await connection.execution_options(moddy_write=write)
             async with connection.begin():
-                return await work(connection)
+                yield connection
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
@@ -87,21 +119,30 @@ class Database:
         except _OUR_FAULT:
             raise
         except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as error:
+            if getattr(getattr(error, "orig", None), "sqlstate", None) in _CONTENTION:
+                raise Contention(type(error).__name__) from error
             # Only the kind of error: its text may hold values.
             raise StoreUnavailable(type(error).__name__) from error
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(
+    url: str, *, checkpoint: Callable[[str], None] = _pass
+) -> AsyncIterator[Database]:
     """Open the database at `url` and dispose of its connections at the end.
 
     `url` is ``sqlite:///path``, ``postgres://…`` or ``postgresql://…`` as Railway gives them.
-    Nothing is connected before the first use.
+    Nothing is connected before the first use. `checkpoint` is told of named moments, for tests
+    that end the process there.
     """
     engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url)
+    database = Database(engine, checkpoint=checkpoint)
+    writes = asyncio.create_task(database.run_writes(), name="writes")
     try:
-        yield Database(engine)
+        yield database
     finally:
+        writes.cancel()
+        await asyncio.gather(writes, return_exceptions=True)
         # Also ends aiosqlite's threads, which would keep the process alive.
         await engine.dispose()
 

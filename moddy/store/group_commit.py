@@ -1,0 +1,131 @@
+"""Group commit: what concurrent callers write goes to disk in common transactions.
+
+A transaction costs a write to the disk, however little it holds; under load a hundred requests
+share one. A caller is answered only after the commit that holds its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.errors import StoreUnavailable
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+# Opens a transaction that commits at the end of the block.
+Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+GROUP_SIZE = 100
+TRIES = 3
+# deadlock_detected, serialization_failure.
+# Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_CONFLICTS = {"40P01", "40001"}
+
+
+class _Entry:
+    """A caller's work and its result to come."""
+
+    __slots__ = ("result", "work")
+
+    def __init__(self, work: Work[Any]) -> None:
+        self.work = work
+        self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+
+class Contention(Exception):
+    """The database undid a transaction in favour of another one; it may be tried again."""
+
+
+class _CallerGone(Exception):
+    """A caller stopped waiting before the commit."""
+
+
+class GroupCommit:
+    """Runs submitted work in the order of submission, as many as wait in one transaction.
+
+    Work may run more than once, when another's failure undid the transaction they shared; it must
+    do nothing but use its connection. `checkpoint` is told of the moment before a group's commit,
+    for tests that end the process there.
+    """
+
+    def __init__(self, begin: Begin, *, checkpoint: Callable[[str], None]) -> None:
+        self._begin = begin
+        self._checkpoint = checkpoint
+        self._waiting: deque[_Entry] = deque()
+        self._arrived = asyncio.Event()
+
+    async def submit(self, work: Work[T]) -> T:
+        """Return what `work` returns, once it is committed.
+
+        Cancelled before that, nothing of it is committed, unless the commit has begun.
+        """
+        entry = _Entry(work)
+        self._waiting.append(entry)
+        self._arrived.set()
+        result: T = await entry.result
+        return result
+
+    async def run(self) -> None:
+        """Commit whatever is submitted, until cancelled; what still waits then is refused."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while group := self._take():
+                    await self._commit(group)
+        finally:
+            _fail(self._waiting, StoreUnavailable("stopped"))
+
+    def _take(self) -> list[_Entry]:
+        group: list[_Entry] = []
+        while self._waiting and len(group) < GROUP_SIZE:
+            entry = self._waiting.popleft()
+            if not entry.result.done():
+                group.append(entry)
+        return group
+
+    async def _commit(self, group: list[_Entry], *, tries: int = TRIES) -> None:
+        try:
+            await self._commit_together(group)
+        except StoreUnavailable as error:
+            _fail(group, error)
+        except Contention as error:
+            if tries == 1:
+                _fail(group, StoreUnavailable(str(error)))
+                return
+            for entry in group:
+                await self._commit([entry], tries=tries - 1)
+        except Exception as error:  # noqa: BLE001 (it is the caller's, and raised to them)
+            if len(group) == 1:
+                _fail(group, error)
+                return
+            # One of them undid the others: each for itself.
+            for entry in group:
+                await self._commit([entry])
+        finally:
+            # Cancelled: nobody must wait for ever.
+            _fail(group, StoreUnavailable("stopped"))
+
+    async def _commit_together(self, group: list[_Entry]) -> None:
+        if all(entry.result.done() for entry in group):
+            return
+        async with self._begin() as connection:
+            results = [await entry.work(connection) for entry in group]
+            if any(entry.result.done() for entry in group):
+                raise _CallerGone
+            self._checkpoint("group commit")
+        for entry, result in zip(group, results, strict=True):
+            if not entry.result.done():
+                entry.result.set_result(result)
+
+
+def _fail(entries: Iterable[_Entry], error: Exception) -> None:
+    for entry in entries:
+        if not entry.result.done():
+            entry.result.set_exception(error)
