@@ -17,7 +17,7 @@ import click
 
 from moddy import __version__
 from moddy.config import LogLevel, Settings, load_settings, read_environment
-from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError
+from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError, StoreUnavailable
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -137,6 +137,11 @@ async def _until_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     except asyncio.CancelledError:
         if not stopping:
             raise
+    finally:
+        # The loop is about to give its handlers back; a signal now would end the process by it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _explain(error: BaseException) -> NoReturn:
@@ -144,9 +149,22 @@ def _explain(error: BaseException) -> NoReturn:
     while isinstance(error, BaseExceptionGroup):
         known = error.subgroup(ModdyError)
         error = (known or error).exceptions[0]
+    if isinstance(error, StoreUnavailable):
+        _fail(
+            f"DATABASE_URL: the database cannot be used ({_first_cause(error)}): is it there and "
+            "running, and may this process use it?",
+            EXIT_FAILED,
+        )
     if isinstance(error, ModdyError):
         _fail(str(error), EXIT_DISCORD if isinstance(error, DiscordLoginRefused) else EXIT_FAILED)
     raise error
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return the kind of error that `error` goes back to; its text may hold the address."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def _fail(message: str, code: int) -> NoReturn:

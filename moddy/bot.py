@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import aiohttp
 import discord
 import msgspec
 import structlog
@@ -16,6 +17,8 @@ from discord.ext import commands
 from yarl import URL
 
 from moddy.cogs.errors import answer_command_error
+from moddy.errors import StoreUnavailable
+from moddy.messenger import end_global_limit
 from moddy.store import memory
 from moddy.store.database import Database
 
@@ -27,6 +30,9 @@ MAX_RATE_LIMIT_WAIT = 30.0
 # Seconds without a further guild after which the bot counts as ready; the guilds themselves are
 # known from the first moment. discord.py's own 2 s only make every start longer.
 GUILD_READY_TIMEOUT = 1.0
+# Seconds. discord.py's own 180 for one shard's connection, and the most that a sync may take.
+SHARD_CONNECT_TIMEOUT = 30.0
+SYNC_TIMEOUT = 30.0
 SYNCED_COMMANDS = "synced_commands"
 
 
@@ -76,6 +82,7 @@ class ModdyBot(commands.AutoShardedBot):
             guild_ready_timeout=GUILD_READY_TIMEOUT,
             max_messages=None,
             max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT,
+            shard_connect_timeout=SHARD_CONNECT_TIMEOUT,
             **shards,
         )
         self.configured_shard_count = shard_count
@@ -96,9 +103,28 @@ class ModdyBot(commands.AutoShardedBot):
         for cog in self._make_cogs(self):
             await self.add_cog(cog, override=True)
         await self.tree.set_translator(self._translator)
-        await self.sync_commands()
+        await self._try_sync()
         self._lost_shards.clear()
         self.logged_in.set()
+
+    async def _try_sync(self) -> None:
+        """Sync the commands if it can be done now; messages do not wait for them.
+
+        A failed sync is tried again at the next login.
+        """
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT):
+                await self.sync_commands()
+        except (
+            discord.DiscordException,
+            aiohttp.ClientError,
+            OSError,
+            TimeoutError,
+            StoreUnavailable,
+        ) as error:
+            end_global_limit(self)
+            status = getattr(error, "status", None)
+            log.warning("commands not synced", error=type(error).__name__, status=status)
 
     async def sync_commands(self) -> bool:
         """Tell Discord the commands when they differ from what it was told last.
@@ -142,4 +168,7 @@ class ModdyBot(commands.AutoShardedBot):
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
         """Log a listener's failure; discord.py calls this inside the exception's handler."""
+        if isinstance(sys.exception(), StoreUnavailable):
+            log.warning("store unavailable", listener=event_method)
+            return
         log.error("listener failed", listener=event_method, exc_info=sys.exception())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -75,7 +76,7 @@ _EXPECTED: Mapping[str, str] = {
     "INTERNAL_PORT": _PORT,
     "PORT": f"{_PORT}, other than INTERNAL_PORT",
     "BACKEND_INTERNAL_URL": "an http:// or https:// address without query",
-    "DATABASE_URL": "a sqlite:///, postgres:// or postgresql:// address",
+    "DATABASE_URL": "a sqlite:///path, postgres:// or postgresql:// address",
     "MODDY_GUILD_ID": _SNOWFLAKE,
     "MODDY_PREMIUM_ROLE_ID": _SNOWFLAKE,
     "MODDY_NOTIFY_CHANNEL_ID": _SNOWFLAKE,
@@ -93,9 +94,16 @@ _LISTS = {"PREMIUM_PLANS", "DEVELOPER_IDS", "SHARD_IDS"}
 
 
 def read_environment(directory: Path | None = None) -> dict[str, str]:
-    """Return the process's environment, with a ``.env`` file of `directory` below it."""
+    """Return the process's environment, with a ``.env`` file of `directory` below it.
+
+    Raises:
+        SettingsError: the file is not text.
+    """
     path = (directory or Path.cwd()) / ".env"
-    from_file = dotenv_values(path) if path.is_file() else {}
+    try:
+        from_file = dotenv_values(path) if path.is_file() else {}
+    except UnicodeDecodeError:
+        raise SettingsError([".env: expected text in UTF-8"]) from None
     return {name: value for name, value in from_file.items() if value is not None} | dict(
         os.environ
     )
@@ -141,7 +149,7 @@ def _convert(name: str, text: str, kind: Any) -> Any:
     elif name in {"LOG_LEVEL", "LOG_FORMAT"}:
         value = text.upper() if name == "LOG_LEVEL" else text.lower()
     elif name == "DATABASE_URL":
-        _check_scheme(text.partition(":")[0].partition("+")[0], DATABASE_SCHEMES)
+        _check_database(text)
     return msgspec.convert(value, kind, strict=False, dec_hook=_decode_hook)
 
 
@@ -157,6 +165,16 @@ def _read_url(text: str) -> URL:
     if not url.host or url.query_string or url.fragment:
         raise ValueError("a URL without query")
     return url
+
+
+def _check_database(text: str) -> None:
+    scheme, _, rest = text.partition("://")
+    _check_scheme(scheme, DATABASE_SCHEMES)
+    if scheme != "sqlite":
+        _ = urlsplit(text).port  # raises unless it is a number
+    elif not rest.startswith("/") or rest == "/":
+        # Without a path SQLite would keep everything in memory, and lose it at the end.
+        raise ValueError("path")
 
 
 def _check_scheme(scheme: str, allowed: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,10 +19,16 @@ from moddy.errors import DiscordLoginRefused
 
 log = structlog.get_logger(__name__)
 
-# Seconds between attempts: doubled each time, jittered, and back to the first once ready.
+# Seconds between attempts: doubled each time, jittered, and back to the first after a connection
+# that lasted. One that only ever just succeeds would soon use up Discord's sessions of the day.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
-CLOSE_TIMEOUT = 3.0
+# Seconds for all calls of a login; discord.py itself would wait for an answer for minutes.
+LOGIN_TIMEOUT = 60.0
+CLOSE_TIMEOUT = 2.0
+# A connection whose other end vanished without a word is noticed by the system within 14 s:
+# heartbeats alone would take over a minute. Where the system has no such option it is left out.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
 
 # Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway
 _FINAL_CLOSE_CODES = {
@@ -57,7 +64,9 @@ async def connect_gateway(bot: ModdyBot, token: str) -> AsyncIterator[None]:
 
 async def _supervise(bot: ModdyBot, token: str) -> None:
     delay = FIRST_DELAY
+    loop = asyncio.get_running_loop()
     while True:
+        started = loop.time()
         try:
             await _run_once(bot, token)
         except discord.LoginFailure:
@@ -73,7 +82,7 @@ async def _supervise(bot: ModdyBot, token: str) -> None:
             log.warning("discord unreachable", error=type(error).__name__, status=status)
         except Exception:  # discord.py's connection dies of one malformed event; start over
             log.exception("discord connection failed")
-        if bot.gateway_ready:
+        if loop.time() - started > LONGEST_DELAY and bot.is_ready():
             delay = FIRST_DELAY
         await _close(bot)
         bot.clear()
@@ -85,9 +94,10 @@ async def _run_once(bot: ModdyBot, token: str) -> None:
     # Entering gives discord.py a fresh queue; without it a second connect() ends at once.
     await bot.__aenter__()
     # The last round closed the connector together with its session.
-    bot.http.connector = discord.utils.MISSING
-    await bot.login(token)
-    shards, url, _limits = await bot.http.get_bot_gateway()
+    bot.http.connector = aiohttp.TCPConnector(limit=0, socket_factory=_open_socket)
+    async with asyncio.timeout(LOGIN_TIMEOUT):
+        await bot.login(token)
+        shards, url, _limits = await bot.http.get_bot_gateway()
     # discord.py asks for the address only when it chooses the shard count, and goes to its
     # default one whenever it identifies anew: both must be the address that REST names.
     DiscordWebSocket.DEFAULT_GATEWAY = URL(url)
@@ -95,9 +105,22 @@ async def _run_once(bot: ModdyBot, token: str) -> None:
     await bot.connect()
 
 
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket for one of aiohttp's connections that notices when its peer is gone."""
+    family, kind, protocol, _name, _address = address
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return sock
+
+
 async def _close(bot: ModdyBot) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await bot.close()
-    except Exception:  # a broken connection may not close properly; it is dropped either way
-        log.debug("closing the connection failed", exc_info=True)
+    # The second is the last step of the first, which a silent gateway would keep it from.
+    for close in (bot.close, bot.http.close):
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await close()
+        except Exception:  # a broken connection may not close properly; it is dropped either way
+            log.debug("closing the connection failed", exc_info=True)

@@ -6,6 +6,7 @@ calls. The caller sets the deadline: discord.py itself may retry or wait for a l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -62,6 +63,15 @@ def discord_errors() -> Iterator[None]:
         raise DiscordUnavailable(type(error).__name__) from error
 
 
+def end_global_limit(client: discord.Client) -> None:
+    """Let REST calls go out again, after one was cancelled.
+
+    When discord.py's call that sleeps through a global rate limit is cancelled, all others would
+    wait for it for ever; should the limit still hold, Discord says so again.
+    """
+    client.http._global_over.set()
+
+
 def _translate(error: discord.HTTPException) -> DiscordError:
     text = f"HTTP {error.status}, code {error.code}"
     known = _BY_CODE.get(error.code)
@@ -110,7 +120,7 @@ class DiscordMessenger:
         """See `moddy.ports.Messenger.send_notice`."""
         view = self._render(notice)
         self._require_connection()
-        with discord_errors():
+        with self._calls():
             channel = await self._open_dm(user_id)
             await channel.send(
                 view=view, nonce=nonce, allowed_mentions=discord.AllowedMentions.none()
@@ -135,7 +145,7 @@ class DiscordMessenger:
             log.warning("fallback channel unusable", setting="MODDY_NOTIFY_CHANNEL_ID")
             return False
         try:
-            with discord_errors():
+            with self._calls():
                 member = await channel.guild.fetch_member(int(user_id))
                 if not channel.permissions_for(member).view_channel:
                     return False
@@ -175,7 +185,7 @@ class DiscordMessenger:
     async def read(self, guild_id: Snowflake, user_id: Snowflake) -> GuildRoles:
         """See `moddy.ports.Roles.read`."""
         self._require_connection()
-        with discord_errors():
+        with self._calls():
             guild = await self._bot.fetch_guild(int(guild_id), with_counts=False)
             me = await guild.fetch_member(self._bot_id)
             try:
@@ -205,13 +215,22 @@ class DiscordMessenger:
         self._require_connection()
         http, guild, user = self._bot.http, int(guild_id), int(user_id)
         try:
-            with discord_errors():
+            with self._calls():
                 for role_id in add:
                     await http.add_role(guild, user, int(role_id), reason=AUDIT_LOG_REASON)
                 for role_id in remove:
                     await http.remove_role(guild, user, int(role_id), reason=AUDIT_LOG_REASON)
         except UserNotFound as error:  # an account deleted since we looked
             raise MemberNotFound(str(error), discord_code=error.discord_code) from error
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        try:
+            with discord_errors():
+                yield
+        except asyncio.CancelledError:
+            end_global_limit(self._bot)
+            raise
 
     @property
     def _bot_id(self) -> int:

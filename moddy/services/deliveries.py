@@ -21,6 +21,7 @@ from moddy.ports import Clock
 from moddy.services.intake import Accepted
 from moddy.services.user_locks import UserLocks
 from moddy.store import deliveries as store
+from moddy.store import users
 from moddy.store.database import Database
 from moddy.store.deliveries import Answer, Delivery, DeliveryKind, DeliveryState, Outcome
 
@@ -31,10 +32,13 @@ Attempt = Callable[[Delivery], Awaitable[Outcome]]
 # Seconds until the next try, by how many were made; after the last one it stays hourly.
 RETRY_DELAYS = (1, 5, 30, 120, 600, 1800, 3600)
 GIVE_UP_AFTER = timedelta(hours=72)
+# Seconds; whatever a header says, a delivery is tried again before it is given up.
+LONGEST_RETRY_AFTER = 86_400.0
 # A lease outlives the longest attempt, so that nobody else starts while one is under way.
 ATTEMPT_TIMEOUT = 40.0
 LEASE = timedelta(seconds=60)
 POLL_INTERVAL = 1.0
+# How many attempts the worker keeps under way at most.
 BATCH = 50
 
 
@@ -115,9 +119,10 @@ class Deliveries:
             while True:
                 await self._wait_reachable()
                 self._due.clear()
-                started = await self._start_due()
-                # With a full batch there is probably more: look again as soon as one is done.
-                if started < BATCH:
+                free = BATCH - len(self._running)
+                started = await self._start_due(free) if free > 0 else 0
+                # With all places taken there is probably more: look again once one is free.
+                if started < free:
                     await self._sleep_until_due()
                 elif self._running:
                     await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -127,9 +132,14 @@ class Deliveries:
     async def _take_over(self) -> None:
         """Free what an earlier process of this file held: it is gone, or it would be locked."""
         now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> int:
+            # What was accepted since the start may be in hand here already.
+            return await store.release_leases(connection, now, besides=list(self._running))
+
         while True:
             try:
-                await self._database.transaction(lambda c: store.release_leases(c, now))
+                await self._database.transaction(work)
             except StoreUnavailable:
                 log.warning("store unavailable", task="deliveries")
                 await asyncio.sleep(POLL_INTERVAL)
@@ -143,10 +153,10 @@ class Deliveries:
         except TimeoutError:
             pass
 
-    async def _start_due(self) -> int:
+    async def _start_due(self, limit: int) -> int:
         now = self._clock.now()
         try:
-            due = await self._database.read(lambda c: store.find_due(c, now, limit=BATCH))
+            due = await self._database.read(lambda c: store.find_due(c, now, limit=limit))
         except StoreUnavailable:
             log.warning("store unavailable", task="deliveries")
             return 0
@@ -210,31 +220,35 @@ class Deliveries:
         if now - delivery.created_at >= GIVE_UP_AFTER:
             return Outcome(state=DeliveryState.DEAD, error=error)
         delay = RETRY_DELAYS[min(delivery.tries, len(RETRY_DELAYS) - 1)]
-        seconds = max(delay * self._uniform(0.8, 1.2), retry_after or 0.0)
+        asked = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        seconds = max(delay * self._uniform(0.8, 1.2), asked)
         due_at: datetime = now + timedelta(seconds=seconds)
         return Outcome(state=DeliveryState.PENDING, due_at=due_at, error=error)
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> Answer | None:
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: AsyncConnection) -> tuple[bool, Outcome]:
             final = outcome
-            if (
-                delivery.kind is DeliveryKind.ROLES
-                and outcome.state in (DeliveryState.PENDING, DeliveryState.WAITING)
-                and await store.has_younger(connection, delivery)
+            if delivery.kind is DeliveryKind.ROLES and outcome.state in (
+                DeliveryState.PENDING,
+                DeliveryState.WAITING,
             ):
-                final = Outcome(
-                    state=DeliveryState.REPLACED, answer=outcome.answer, error=outcome.error
-                )
-            return await store.record(connection, delivery, final, now=self._clock.now())
+                # Wait for a newer update that another process is just accepting.
+                await users.lock(connection, delivery.user_id)
+                if await store.has_younger(connection, delivery):
+                    final = Outcome(
+                        state=DeliveryState.REPLACED, answer=outcome.answer, error=outcome.error
+                    )
+            now = self._clock.now()
+            return await store.record(connection, delivery, final, now=now), final
 
-        recorded = await self._database.transaction(work)
+        recorded, final = await self._database.transaction(work, about=delivery.user_id)
         log.info(
             "delivery attempted",
             delivery_id=delivery.id,
             kind=delivery.kind.value,
             discord_id=delivery.user_id,
             request_id=delivery.request_id,
-            state=outcome.state.value,
+            state=final.state.value,
             tries=delivery.tries + 1,
             error=outcome.error,
             recorded=recorded,

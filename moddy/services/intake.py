@@ -9,9 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import IdempotencyConflict
+from moddy.models import Snowflake
 from moddy.store import deliveries
-from moddy.store.database import Database, Work
+from moddy.store.database import Database
 from moddy.store.deliveries import Answer, Delivery, DeliveryKind, RequestContext
+from moddy.store.group_commit import Work
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ async def accept(
     kind: DeliveryKind,
     context: RequestContext,
     *,
+    user_id: Snowflake,
     queued: Answer,
     store_new: Work[Accepted],
 ) -> Accepted:
@@ -59,7 +62,7 @@ async def accept(
         return Accepted(queued=queued, answer=known.answer, replayed=known.answer is not None)
 
     try:
-        return await database.transaction(work)
+        return await database.transaction(work, about=user_id)
     except IntegrityError:
         # Another process committed the same key between our look and our insert: look again.
-        return await database.transaction(work)
+        return await database.transaction(work, about=user_id)

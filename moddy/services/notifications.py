@@ -80,6 +80,7 @@ class Notifications:
             self._database,
             DeliveryKind.NOTIFY,
             context,
+            user_id=request.discord_id,
             queued=answers.NOTIFY_QUEUED,
             store_new=store_new,
         )
@@ -170,7 +171,9 @@ class Notifications:
         """Remember the Discord locale that a user was last seen with."""
         user = await self._database.read(lambda c: users.find(c, user_id))
         if user.locale != locale:
-            await self._database.transaction(lambda c: users.save_locale(c, user_id, locale))
+            await self._database.transaction(
+                lambda c: users.save_locale(c, user_id, locale), about=user_id
+            )
 
     async def _locale(self, user_id: Snowflake) -> str:
         user = await self._database.read(lambda c: users.find(c, user_id))

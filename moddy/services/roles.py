@@ -85,7 +85,12 @@ class RoleUpdates:
             return Accepted(queued=queued, delivery=delivery)
 
         return await intake.accept(
-            self._database, DeliveryKind.ROLES, context, queued=queued, store_new=store_new
+            self._database,
+            DeliveryKind.ROLES,
+            context,
+            user_id=request.discord_id,
+            queued=queued,
+            store_new=store_new,
         )
 
     def _payload(

@@ -6,7 +6,7 @@ recorded only while the row still carries the very lease that the attempt was ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -40,6 +40,8 @@ class DeliveryState(Enum):
 
 
 UNFINISHED = (DeliveryState.PENDING, DeliveryState.WAITING, DeliveryState.KEPT)
+# A newer Moddy may have left other kinds behind; they are for it to do.
+_KINDS = [kind.value for kind in DeliveryKind]
 
 
 class RequestContext(Struct, frozen=True, kw_only=True):
@@ -174,7 +176,7 @@ async def find_due(
     query = (
         sa.select(table.id, table.kind, table.discord_id)
         .where(table.state == DeliveryState.PENDING.value, table.due_at <= now)
-        .where(_is_free(now), ~_has_elder())
+        .where(_is_free(now), ~_has_elder(), table.kind.in_(_KINDS))
         .order_by(table.sequence)
         .limit(limit)
     )
@@ -250,15 +252,17 @@ async def release_waiting(
     return (await connection.execute(query.values(values))).rowcount
 
 
-async def release_leases(connection: AsyncConnection, now: datetime) -> int:
-    """Make every pending delivery due and free.
+async def release_leases(
+    connection: AsyncConnection, now: datetime, *, besides: Collection[str] = ()
+) -> int:
+    """Make every pending delivery due and free, but those with the ids of `besides`.
 
     Only for a store that no other process serves from: their owner is known to be gone.
     """
     table = deliveries.c
     result = await connection.execute(
         sa.update(deliveries)
-        .where(table.state == DeliveryState.PENDING.value)
+        .where(table.state == DeliveryState.PENDING.value, table.id.not_in(besides))
         .values(leased_until=None, due_at=now)
     )
     return result.rowcount

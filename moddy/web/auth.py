@@ -18,7 +18,9 @@ def make_authenticator(secret: str | None, previous: str | None) -> Authenticato
     `previous` is accepted as well, while a rotation is under way. Secrets are compared as bytes
     and in constant time; all are compared each time, so that it does not show which one matched.
     """
-    accepted = [text.encode() for text in (secret, previous) if text is not None]
+    # The environment and the parser both keep bytes that are not UTF-8 as surrogates: this gives
+    # them back.
+    accepted = [_bytes(text) for text in (secret, previous) if text is not None]
 
     def authenticate(request: web.Request) -> None:
         if secret is None:
@@ -30,8 +32,7 @@ def make_authenticator(secret: str | None, previous: str | None) -> Authenticato
         token = token.strip(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("Invalid Authorization format")
-        # The parser keeps bytes that are not UTF-8 as surrogates: this gives them back.
-        given = token.encode("utf-8", "surrogateescape")
+        given = _bytes(token)
         matches = [hmac.compare_digest(given, one) for one in accepted]
         if not any(matches):
             raise Refusal(403, "Invalid internal API secret")
@@ -42,6 +43,10 @@ def make_authenticator(secret: str | None, previous: str | None) -> Authenticato
 def is_internal(path: str) -> bool:
     """Tell whether a path is under ``/internal``."""
     return path == "/internal" or path.startswith("/internal/")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _unauthorized(error: str) -> Refusal:

@@ -34,16 +34,19 @@ async def read_json(request: web.Request) -> Any:
     _check_headers(request)
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
+            await _ask_for_body(request)
             body = await request.read()
     except TimeoutError:
         raise Refusal(408, "The body did not arrive in time") from None
     except web.RequestPayloadError:
         raise Refusal(400, "The body is not encoded as its headers say") from None
+    except ConnectionError:  # the caller went away: nobody reads this answer
+        raise Refusal(400, "The body is truncated") from None
     try:
         body.decode()  # msgspec checks only what it keeps
         return msgspec.json.decode(body)
     except RecursionError:
-        raise Refusal(400, "The JSON is nested too deeply") from None
+        raise _too_deep() from None
     except UnicodeDecodeError:
         raise Refusal(400, "The body is not UTF-8") from None
     except ValueError as error:  # msgspec's, and Python's for numbers of thousands of digits
@@ -62,6 +65,13 @@ def _check_headers(request: web.Request) -> None:
         raise too_large()
 
 
+async def _ask_for_body(request: web.Request) -> None:
+    """Tell a client that waits for it to send the body (RFC 9110, section 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it is no part of the answer
+
+
 def too_large() -> Refusal:
     """Return the refusal of a body above the limit."""
     return Refusal(413, f"The body is larger than {MAX_BODY} bytes")
@@ -71,8 +81,18 @@ def hash_json(value: Any) -> bytes:
     """Return the SHA-256 of a JSON value: alike for every spelling of the same value.
 
     The order of keys, white space, escapes and ``1.0`` for ``1`` make no difference.
+
+    Raises:
+        Refusal: 400, nested too deeply; decoding allows more levels than this does.
     """
-    return hashlib.sha256(msgspec.json.encode(_canonical(value), order="sorted")).digest()
+    try:
+        return hashlib.sha256(msgspec.json.encode(_canonical(value), order="sorted")).digest()
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> Refusal:
+    return Refusal(400, "The JSON is nested too deeply")
 
 
 def _canonical(value: Any) -> Any:

@@ -32,7 +32,9 @@ _PROBES = {"/", "/healthz", "/internal/health"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def make_dispatch(authenticate: Authenticator | None) -> Middleware:
+def make_dispatch(
+    authenticate: Authenticator | None, *, answer_within: float = ANSWER_WITHIN
+) -> Middleware:
     """Return the middleware; `authenticate` guards ``/internal``, None where that is not served."""
 
     @web.middleware
@@ -41,7 +43,7 @@ def make_dispatch(authenticate: Authenticator | None) -> Middleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
         token = current_request_id.set(request_id)
-        request[DEADLINE] = asyncio.get_running_loop().time() + ANSWER_WITHIN
+        request[DEADLINE] = asyncio.get_running_loop().time() + answer_within
         try:
             response = await _answer(request, handler, authenticate, request_id)
             response.headers["X-Request-ID"] = request_id
