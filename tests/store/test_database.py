@@ -1,0 +1,372 @@
+"""Transactions, and what happens to them when the database is in trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.errors import StoreUnavailable
+from moddy.models import Snowflake
+from moddy.store import memory, users
+from moddy.store.database import BUSY_TIMEOUT, POSTGRESQL_WRITERS, Database, open_database
+from moddy.store.migrate import migrate
+from tests.postgres_server import Server
+
+
+async def recall(database: Database, key: str = "key") -> str | None:
+    return await database.read(lambda c: memory.recall(c, key))
+
+
+async def remember(database: Database, value: str, key: str = "key") -> None:
+    await database.transaction(lambda c: memory.remember(c, key, value))
+
+
+@contextmanager
+def locked_file(url: str) -> Iterator[None]:
+    """Another program writes to the SQLite file."""
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+@asynccontextmanager
+async def locked_table(url: str) -> AsyncIterator[None]:
+    """Another program changes the table on PostgreSQL."""
+    async with open_database(url) as other, other.engine.connect() as connection:
+        await connection.execute(sa.text("LOCK TABLE memory IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+@asynccontextmanager
+async def impatient(database: Database, timeout: float) -> AsyncIterator[Database]:  # noqa: ASYNC109
+    """The same database, with less time for a transaction."""
+    hurried = Database(database.engine, timeout=timeout)
+    writes = asyncio.create_task(hurried.run_writes())
+    yield hurried
+    writes.cancel()
+    await asyncio.gather(writes, return_exceptions=True)
+
+
+async def test_result_is_returned_and_committed(database: Database, migrated_url: str) -> None:
+    async def work(connection: AsyncConnection) -> int:
+        await memory.remember(connection, "key", "value")
+        return 7
+
+    assert await database.transaction(work) == 7
+    async with open_database(migrated_url) as other:
+        assert await recall(other) == "value"
+
+
+async def test_error_rolls_everything_back(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "key", "value")
+        raise LookupError("of the caller's own")
+
+    with pytest.raises(LookupError):
+        await database.transaction(work)
+    assert await recall(database) is None
+
+
+async def test_refused_write_rolls_back_and_is_no_outage(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "key", "value")
+        for _ in range(2):
+            insert = "INSERT INTO memory (key, value) VALUES ('twice', '')"
+            await connection.execute(sa.text(insert))
+
+    with pytest.raises(IntegrityError) as refused:
+        await database.transaction(work)
+    assert "twice" not in str(refused.value.params)
+    assert await recall(database) is None
+
+
+async def test_cancelled_before_its_turn_is_not_run(database: Database) -> None:
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def hold(_connection: AsyncConnection) -> None:
+        inside.set()
+        await leave.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(POSTGRESQL_WRITERS):  # SQLite has one writer, and it is busy as well
+            inside.clear()
+            group.create_task(database.transaction(hold))
+            await asyncio.wait_for(_set_or_soon(inside), 1)
+        waiting = asyncio.create_task(remember(database, "value"))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        leave.set()
+    assert await recall(database) is None
+
+
+async def test_cancelled_at_any_moment(database: Database) -> None:
+    """Whatever was going on, what follows finds no lock held and no half transaction."""
+
+    async def both(connection: AsyncConnection, value: str) -> None:
+        for key in ("one", "other"):
+            await memory.remember(connection, key, value)
+
+    for step in range(25):
+        task = asyncio.create_task(
+            database.transaction(lambda c, value=f"{step}": both(c, value))  # type: ignore[misc]
+        )
+        for _ in range(step):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await asyncio.wait_for(remember(database, "after"), BUSY_TIMEOUT)
+    assert await recall(database) == "after"
+    assert await recall(database, "one") == await recall(database, "other")
+
+
+async def test_group_shares_a_commit_and_each_gets_its_own_result(migrated_url: str) -> None:
+    commits: list[str] = []
+    async with open_database(migrated_url, checkpoint=commits.append) as database:
+
+        async def work(connection: AsyncConnection, n: int) -> int:
+            await memory.remember(connection, f"key {n}", "value")
+            return n
+
+        tasks = [
+            database.transaction(lambda c, n=n: work(c, n))  # type: ignore[misc]
+            for n in range(200)
+        ]
+        assert await asyncio.gather(*tasks) == list(range(200))
+        assert 1 <= len(commits) <= 20
+        assert await recall(database, "key 199") == "value"
+
+
+async def test_one_failure_in_a_group_is_nobody_elses(database: Database) -> None:
+    async def fail(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "bad", "value")
+        raise LookupError("of the caller's own")
+
+    results = await asyncio.gather(
+        *(
+            database.transaction(fail) if n % 5 == 0 else remember(database, f"{n}", f"key {n}")
+            for n in range(20)
+        ),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, LookupError) for one in results] == [n % 5 == 0 for n in range(20)]
+    assert await recall(database, "bad") is None
+    assert [await recall(database, f"key {n}") for n in (1, 2, 19)] == ["1", "2", "19"]
+
+
+async def test_groups_do_not_wait_for_each_other_in_a_circle(database: Database) -> None:
+    """Each locks one user, in no order; sharing a transaction must not make a deadlock of it."""
+    order = random.Random(7)  # noqa: S311 (the same order each time)
+    ids = [Snowflake(order.randrange(1, 9)) for _ in range(200)]
+
+    async def work(connection: AsyncConnection, user_id: Snowflake) -> None:
+        await users.lock(connection, user_id)
+        await asyncio.sleep(0)
+
+    results = await asyncio.gather(
+        *(database.transaction(lambda c, one=one: work(c, one)) for one in ids),  # type: ignore[misc]
+        return_exceptions=True,
+    )
+    assert [one for one in results if one is not None] == []
+
+
+async def test_writers_at_once_all_get_through(database: Database, migrated_url: str) -> None:
+    async with open_database(migrated_url) as other:
+        await asyncio.gather(
+            *(remember((database, other)[n % 2], f"{n}", key=f"key {n}") for n in range(40))
+        )
+    values = [await recall(database, f"key {n}") for n in range(40)]
+    assert values == [f"{n}" for n in range(40)]
+
+
+async def test_reader_does_not_wait_for_a_writer(database: Database) -> None:
+    await remember(database, "before")
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "key", "after")
+        inside.set()
+        await leave.wait()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.transaction(work))
+        await inside.wait()
+        assert await asyncio.wait_for(recall(database), BUSY_TIMEOUT / 2) == "before"
+        leave.set()
+    assert await recall(database) == "after"
+
+
+async def test_slow_work_is_an_outage_and_is_rolled_back(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "key", "value")
+        await asyncio.sleep(60)
+
+    async with impatient(database, 0.1) as hurried:
+        with pytest.raises(StoreUnavailable):
+            await hurried.transaction(work)
+    assert await recall(database) is None
+    await remember(database, "after")
+
+
+async def test_sqlite_is_durable(sqlite_url: str) -> None:
+    async def pragma(connection: AsyncConnection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return [await connection.scalar(sa.text(f"PRAGMA {name}")) for name in names]
+
+    async with open_database(sqlite_url) as database:
+        await migrate(database)
+        everywhere = await asyncio.gather(*(database.read(pragma) for _ in range(3)))
+    assert everywhere == [["wal", 2, 1]] * 3
+
+
+async def test_sqlite_locked_by_another_program(sqlite_url: str) -> None:
+    async with open_database(sqlite_url) as database:
+        await migrate(database)
+        await remember(database, "before")
+        with locked_file(sqlite_url):
+            started = time.perf_counter()
+            with pytest.raises(StoreUnavailable):
+                await remember(database, "during")
+            waited = time.perf_counter() - started
+            assert await recall(database) == "before"
+        assert BUSY_TIMEOUT - 0.1 <= waited < BUSY_TIMEOUT + 2
+        await remember(database, "after")
+        assert await recall(database) == "after"
+
+
+async def test_sqlite_locked_for_a_moment(sqlite_url: str) -> None:
+    async with open_database(sqlite_url) as database:
+        await migrate(database)
+        with locked_file(sqlite_url):
+            waiting = asyncio.create_task(remember(database, "value"))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+        await waiting
+        assert await recall(database) == "value"
+
+
+async def test_sqlite_threads_end_with_the_database(sqlite_url: str) -> None:
+    before = threading.active_count()
+    async with open_database(sqlite_url) as database:
+        await migrate(database)
+        await asyncio.gather(*(recall(database) for _ in range(5)))
+        assert threading.active_count() > before
+    async with asyncio.timeout(2):  # the loop hears of the end just before it
+        while threading.active_count() > before:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.01)
+
+
+async def test_sqlite_file_that_is_no_database(sqlite_url: str) -> None:
+    with open(sqlite_url.removeprefix("sqlite:///"), "wb") as file:  # noqa: PTH123, ASYNC230
+        file.write(b"not a database" * 1000)
+    async with open_database(sqlite_url) as database:
+        with pytest.raises(StoreUnavailable):
+            await database.ping()
+
+
+async def test_postgresql_locked_by_another_program(postgresql_url: str) -> None:
+    async with open_database(postgresql_url) as database:
+        await migrate(database)
+        async with impatient(database, 0.3) as hurried:
+            async with locked_table(postgresql_url):
+                with pytest.raises(StoreUnavailable):
+                    await remember(hurried, "during")
+            await remember(hurried, "after")
+            assert await recall(hurried) == "after"
+
+
+async def test_postgresql_connections_cut(postgresql_url: str, postgresql_server: Server) -> None:
+    async with open_database(postgresql_url) as database:
+        await migrate(database)
+        inside, leave = asyncio.Event(), asyncio.Event()
+
+        async def work(connection: AsyncConnection) -> None:
+            await memory.remember(connection, "key", "during")
+            inside.set()
+            await leave.wait()
+
+        cut = asyncio.create_task(database.transaction(work))
+        await inside.wait()
+        await asyncio.to_thread(_terminate, postgresql_server, postgresql_url)
+        leave.set()
+        with pytest.raises(StoreUnavailable):
+            await cut
+        assert await recall(database) is None  # the next one connects anew by itself
+        await remember(database, "after")
+
+
+async def test_postgresql_takes_no_connections_for_a_while(
+    postgresql_url: str, postgresql_server: Server
+) -> None:
+    """As while it starts, stops or is full: it answers, and what it answers is no."""
+    name = postgresql_url.rpartition("/")[2]
+    async with open_database(postgresql_url) as database:
+        await migrate(database)
+        await remember(database, "before")
+        execute = postgresql_server.execute
+        await asyncio.to_thread(execute, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await asyncio.to_thread(_terminate, postgresql_server, postgresql_url)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await recall(database)
+        with pytest.raises(StoreUnavailable):
+            await migrate(database)
+        await asyncio.to_thread(execute, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert await recall(database) == "before"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+async def test_postgresql_addresses_as_railway_gives_them(postgresql_url: str, scheme: str) -> None:
+    address = postgresql_url.partition("://")[2]
+    async with open_database(f"{scheme}://{address}?sslmode=disable") as database:
+        await migrate(database)
+
+
+async def test_postgresql_without_free_connection(postgresql_url: str) -> None:
+    async with open_database(postgresql_url) as database:
+        await migrate(database)
+        hurried = Database(database.engine, timeout=0.3)
+        leave = asyncio.Event()
+
+        async def hold(connection: AsyncConnection) -> None:
+            await connection.execute(sa.text("SELECT 1"))
+            await leave.wait()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(10):
+                group.create_task(database.read(hold))
+            await asyncio.sleep(0.3)
+            with pytest.raises(StoreUnavailable):
+                await hurried.ping()
+            leave.set()
+        await hurried.ping()
+
+
+async def _set_or_soon(event: asyncio.Event) -> None:
+    """Wait for the event, or long enough to know that it waits for its turn."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await event.wait()
+
+
+def _terminate(server: Server, url: str) -> None:
+    name = url.rpartition("/")[2]
+    server.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+    )

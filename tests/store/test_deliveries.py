@@ -1,0 +1,296 @@
+"""Leases, their fence, and what becomes of deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.models import MAX_SNOWFLAKE, Snowflake
+from moddy.store import deliveries as store
+from moddy.store.database import Database, open_database
+from moddy.store.deliveries import (
+    Answer,
+    DeliveryKind,
+    DeliveryState,
+    KnownRequest,
+    Outcome,
+)
+from moddy.store.tables import deliveries
+from tests.store.rows import (
+    ADA,
+    BEN,
+    NOW,
+    UNTIL,
+    column,
+    context,
+    delivery,
+    due,
+    insert,
+    lease,
+    must_lease,
+    record,
+    state,
+)
+
+SECOND = timedelta(seconds=1)
+DELIVERED = Outcome(state=DeliveryState.DELIVERED, answer=Answer(200, b"delivered"))
+
+
+async def test_stored_and_leased_with_every_field(database: Database) -> None:
+    row = delivery(1, user_id=Snowflake(MAX_SNOWFLAKE), payload=bytes(range(256)))
+    await insert(database, row)
+    leased = await must_lease(database, row)
+    assert leased.user_id == str(MAX_SNOWFLAKE)
+    assert (leased.id, leased.kind, leased.state) == (row.id, row.kind, DeliveryState.PENDING)
+    assert (leased.payload, leased.created_at) == (row.payload, NOW)
+    assert (leased.request_id, leased.tries, leased.leased_until) == ("request", 0, UNTIL)
+
+
+async def test_due_in_the_order_of_acceptance(database: Database) -> None:
+    rows = [delivery(n, user_id=Snowflake(1000 - n)) for n in range(1, 6)]
+    await insert(database, *rows)
+    assert await due(database) == [row.id for row in rows]
+    assert await due(database, limit=2) == [row.id for row in rows[:2]]
+
+
+async def test_not_due_yet(database: Database) -> None:
+    row = delivery(1, created_at=NOW + SECOND)
+    await insert(database, row)
+    assert await due(database) == []
+    assert await lease(database, row) is None
+    assert await due(database, NOW + SECOND) == [row.id]
+
+
+async def test_elder_of_the_same_user_and_kind_goes_first(database: Database) -> None:
+    elder, younger = delivery(1), delivery(2)
+    other_kind = delivery(3, kind=DeliveryKind.ROLES)
+    other_user = delivery(4, user_id=BEN)
+    await insert(database, elder, younger, other_kind, other_user)
+    assert await due(database) == [elder.id, other_kind.id, other_user.id]
+    assert await lease(database, younger) is None
+    leased = await must_lease(database, elder)
+    assert await lease(database, younger) is None  # in flight counts as well
+    await record(
+        database, leased, Outcome(state=DeliveryState.PENDING, due_at=NOW + timedelta(hours=1))
+    )
+    assert await lease(database, younger) is None  # and so does one that is due later
+    leased = await must_lease(database, elder, now=NOW + timedelta(hours=1))
+    assert await record(database, leased, DELIVERED)
+    assert await lease(database, younger) is not None
+
+
+async def test_leased_row_is_neither_due_nor_leased_again(database: Database) -> None:
+    row = delivery(1)
+    await insert(database, row)
+    await must_lease(database, row)
+    assert await due(database) == []
+    assert await lease(database, row) is None
+    assert await due(database, UNTIL - SECOND) == []
+
+
+async def test_expired_lease_is_taken_over_and_fences_its_first_owner(database: Database) -> None:
+    row = delivery(1)
+    await insert(database, row)
+    first = await must_lease(database, row)
+    assert await due(database, UNTIL) == [row.id]
+    second = await must_lease(database, row, now=UNTIL, until=UNTIL + timedelta(seconds=60))
+    assert not await record(database, first, DELIVERED)
+    assert await state(database, row) is DeliveryState.PENDING
+    assert await column(database, row, "tries") == 0
+    assert await record(database, second, DELIVERED)
+    assert not await record(database, second, DELIVERED)  # a lease is good for one outcome
+    assert await column(database, row, "tries") == 1
+
+
+async def test_fence_holds_to_the_microsecond(database: Database) -> None:
+    row = delivery(1)
+    await insert(database, row)
+    first = await must_lease(database, row)
+    await must_lease(database, row, now=UNTIL, until=UNTIL + timedelta(microseconds=1))
+    assert not await record(database, first, DELIVERED)
+
+
+async def test_twenty_at_once_and_one_wins(database: Database, migrated_url: str) -> None:
+    rows = [delivery(n, user_id=Snowflake(n)) for n in range(1, 4)]
+    await insert(database, *rows)
+    async with open_database(migrated_url) as other:
+        for row in rows:
+            leases = await asyncio.gather(
+                *(
+                    lease((database, other)[n % 2], row, until=UNTIL + timedelta(microseconds=n))
+                    for n in range(20)
+                )
+            )
+            assert len([one for one in leases if one is not None]) == 1
+
+
+async def test_outcome_is_recorded(database: Database) -> None:
+    row = delivery(1)
+    await insert(database, row)
+    leased = await must_lease(database, row)
+    later = NOW + timedelta(seconds=5, microseconds=123)
+    retry = Outcome(state=DeliveryState.PENDING, due_at=later, error="discord_unavailable")
+    assert await record(database, leased, retry)
+    assert await column(database, row, "due_at") == later
+    assert await column(database, row, "last_error") == "discord_unavailable"
+    assert await column(database, row, "finished_at") is None
+    assert await database.read(lambda c: store.find_answer(c, row.id)) is None
+    leased = await must_lease(database, row, now=later)
+    assert leased.tries == 1
+    assert await record(database, leased, DELIVERED, now=later)
+    assert await column(database, row, "finished_at") == later
+    assert await column(database, row, "last_error") is None
+    assert await database.read(lambda c: store.find_answer(c, row.id)) == DELIVERED.answer
+    assert await due(database, NOW + timedelta(days=365)) == []
+
+
+async def test_first_answer_stays(database: Database) -> None:
+    row = delivery(1, kind=DeliveryKind.ROLES)
+    await insert(database, row)
+    waiting = Outcome(state=DeliveryState.WAITING, answer=Answer(200, b"no member"))
+    await record(database, await must_lease(database, row), waiting)
+    await database.transaction(lambda c: store.release_waiting(c, NOW))
+    await record(database, await must_lease(database, row), DELIVERED)
+    assert await database.read(lambda c: store.find_answer(c, row.id)) == waiting.answer
+    assert await state(database, row) is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("kept_open", [DeliveryState.WAITING, DeliveryState.KEPT])
+async def test_what_is_owed_has_no_end(database: Database, kept_open: DeliveryState) -> None:
+    row = delivery(1)
+    await insert(database, row)
+    await record(database, await must_lease(database, row), Outcome(state=kept_open))
+    assert await column(database, row, "finished_at") is None
+    assert await due(database, NOW + timedelta(days=365)) == []
+
+
+async def test_answered_at_once_is_finished(database: Database) -> None:
+    row = delivery(1, state=DeliveryState.STALE)
+    await insert(database, row, key="k", answer=Answer(200, b"stale"))
+    assert await due(database) == []
+    assert await column(database, row, "finished_at") == NOW
+    known = await database.read(lambda c: store.find_known(c, DeliveryKind.NOTIFY, "k"))
+    assert known == KnownRequest(
+        body_hash=context(body=b"{}").body_hash, answer=Answer(200, b"stale")
+    )
+
+
+async def test_replace_older_leaves_the_one_in_flight(database: Database) -> None:
+    roles = DeliveryKind.ROLES
+    rows = [delivery(n, kind=roles, user_id=ADA) for n in range(1, 4)]
+    others = [delivery(4), delivery(5, kind=roles, user_id=BEN)]
+    await insert(database, rows[0])
+    await record(
+        database, await must_lease(database, rows[0]), Outcome(state=DeliveryState.WAITING)
+    )
+    await insert(database, *rows[1:], *others)
+    in_flight = await must_lease(database, rows[1])
+    replaced = await database.transaction(lambda c: store.replace_older(c, roles, ADA, now=NOW))
+    assert replaced == 2
+    assert [await state(database, row) for row in rows] == [
+        DeliveryState.REPLACED,
+        DeliveryState.PENDING,
+        DeliveryState.REPLACED,
+    ]
+    assert [await state(database, row) for row in others] == [DeliveryState.PENDING] * 2
+    assert await column(database, rows[0], "finished_at") == NOW
+    assert await record(database, in_flight, DELIVERED)
+
+
+async def test_replace_older_takes_one_whose_lease_ran_out(database: Database) -> None:
+    row = delivery(1, kind=DeliveryKind.ROLES)
+    await insert(database, row)
+    in_flight = await must_lease(database, row)
+    await database.transaction(lambda c: store.replace_older(c, DeliveryKind.ROLES, ADA, now=UNTIL))
+    assert await state(database, row) is DeliveryState.REPLACED
+    assert await lease(database, row, now=UNTIL) is None
+    assert await due(database, UNTIL) == []
+    assert in_flight.leased_until == UNTIL
+
+
+async def test_has_younger(database: Database) -> None:
+    first, second = delivery(1), delivery(2)
+    await insert(database, first, second, delivery(3, kind=DeliveryKind.ROLES))
+    await insert(database, delivery(4, user_id=BEN))
+    assert await database.read(lambda c: store.has_younger(c, first))
+    assert not await database.read(lambda c: store.has_younger(c, second))
+
+
+async def test_release_waiting(database: Database) -> None:
+    rows = [delivery(n, user_id=user) for n, user in ((1, ADA), (2, BEN), (3, Snowflake(3)))]
+    await insert(database, *rows)
+    for row in rows[:2]:
+        await record(
+            database, await must_lease(database, row), Outcome(state=DeliveryState.WAITING)
+        )
+    later = NOW + timedelta(days=1)
+    assert await database.transaction(lambda c: store.release_waiting(c, later, user_id=BEN)) == 1
+    assert await due(database, later) == [rows[1].id, rows[2].id]
+    assert await database.transaction(lambda c: store.release_waiting(c, later)) == 1
+    assert await due(database, later) == [row.id for row in rows]
+
+
+async def test_release_leases(database: Database) -> None:
+    leased, postponed, kept = (delivery(n, user_id=Snowflake(n)) for n in (1, 2, 3))
+    await insert(database, leased, postponed, kept)
+    await must_lease(database, leased)
+    tomorrow = Outcome(state=DeliveryState.PENDING, due_at=NOW + timedelta(days=1))
+    await record(database, await must_lease(database, postponed), tomorrow)
+    await record(database, await must_lease(database, kept), Outcome(state=DeliveryState.KEPT))
+    assert await database.transaction(lambda c: store.release_leases(c, NOW)) == 2
+    assert await due(database) == [leased.id, postponed.id]
+
+
+async def test_kept_messages_are_found_oldest_first_and_marked_shown(database: Database) -> None:
+    rows = [delivery(n) for n in range(1, 4)]
+    await insert(database, *rows, delivery(9, user_id=BEN))
+    for row in rows:
+        await record(database, await must_lease(database, row), Outcome(state=DeliveryState.KEPT))
+    kept = await database.read(lambda c: store.find_kept(c, ADA, limit=2))
+    assert [one.id for one in kept] == [row.id for row in rows[:2]]
+    later = NOW + SECOND
+    await database.transaction(lambda c: store.mark_shown(c, [one.id for one in kept], later))
+    kept = await database.read(lambda c: store.find_kept(c, ADA, limit=2))
+    assert [one.id for one in kept] == [rows[2].id]
+    assert await state(database, rows[0]) is DeliveryState.SHOWN
+    assert await column(database, rows[0], "finished_at") == later
+
+
+async def test_idempotency_key_is_unique_per_kind(database: Database) -> None:
+    await insert(database, delivery(1), key="key", body=b"1")
+    await insert(database, delivery(2, kind=DeliveryKind.ROLES), key="key", body=b"2")
+    with pytest.raises(IntegrityError):
+        await insert(database, delivery(3), key="key")
+    await insert(database, delivery(4))  # without a key there is no limit
+    await insert(database, delivery(5))
+    for kind, body in ((DeliveryKind.NOTIFY, b"1"), (DeliveryKind.ROLES, b"2")):
+        known = await database.read(lambda c, k=kind: store.find_known(c, k, "key"))  # type: ignore[misc]
+        assert known == KnownRequest(body_hash=context(body=body).body_hash, answer=None)
+    assert await database.read(lambda c: store.find_known(c, DeliveryKind.NOTIFY, "other")) is None
+
+
+async def test_longest_idempotency_key(database: Database) -> None:
+    await insert(database, delivery(1), key="~" * 255)
+    known = await database.read(lambda c: store.find_known(c, DeliveryKind.NOTIFY, "~" * 255))
+    assert known is not None
+    assert (
+        await database.read(lambda c: store.find_known(c, DeliveryKind.NOTIFY, "~" * 254)) is None
+    )
+
+
+async def test_kind_of_a_newer_version_is_left_alone(database: Database) -> None:
+    """After going back a version, one row that this one cannot read must not stop the others."""
+    strange, known = delivery(1), delivery(2)
+    await insert(database, strange, known)
+    unknown = sa.update(deliveries).where(deliveries.c.id == strange.id).values(kind="newer")
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(unknown)
+
+    await database.transaction(work)
+    assert await due(database) == [known.id]
