@@ -20,7 +20,7 @@ from moddy.config import Settings
 from moddy.errors import StoreUnavailable
 from moddy.messenger import DiscordMessenger
 from moddy.ports import Clock, SystemClock
-from moddy.services.deliveries import Deliveries
+from moddy.services.deliveries import Carrier, Deliveries
 from moddy.services.health import Health
 from moddy.services.notifications import Notifications
 from moddy.services.premium import Premium
@@ -181,12 +181,14 @@ def _build(
     deliveries = Deliveries(
         database=database,
         clock=clock,
-        attempts={
-            DeliveryKind.NOTIFY: notifications.attempt,
-            DeliveryKind.ROLES: role_updates.attempt,
+        carriers={
+            DeliveryKind.NOTIFY: Carrier(
+                attempt=notifications.attempt, is_ready=bot.logged_in.is_set
+            ),
+            DeliveryKind.ROLES: Carrier(
+                attempt=role_updates.attempt, is_ready=bot.logged_in.is_set
+            ),
         },
-        is_reachable=bot.logged_in.is_set,
-        wait_reachable=bot.logged_in.wait,
     )
     return bot, Services(
         notifications=notifications,

@@ -168,7 +168,8 @@ class ModdyBot(commands.AutoShardedBot):
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
         """Log a listener's failure; discord.py calls this inside the exception's handler."""
-        if isinstance(sys.exception(), StoreUnavailable):
-            log.warning("store unavailable", listener=event_method)
+        error = sys.exception()
+        if isinstance(error, StoreUnavailable):
+            log.warning("store unavailable", listener=event_method, cause=str(error))
             return
-        log.error("listener failed", listener=event_method, exc_info=sys.exception())
+        log.error("listener failed", listener=event_method, exc_info=error)

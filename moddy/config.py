@@ -6,6 +6,7 @@ A bad value is reported by the variable's name and what it should be, never by i
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -69,6 +70,9 @@ class Settings(Struct, frozen=True, kw_only=True, rename="upper"):
     def __repr__(self) -> str:
         return "Settings(…)"  # several fields are secrets
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []  # Rich prints this in place of repr(); msgspec's own has every value
+
 
 _SNOWFLAKE = "a Discord id (1 to 20 digits)"
 _PORT = "a port number from 1 to 65535"
@@ -90,6 +94,7 @@ _EXPECTED: Mapping[str, str] = {
     "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR or CRITICAL",
     "LOG_FORMAT": "json, console or auto",
 }
+_API_VERSION = re.compile(r"/v[0-9]+/?$", re.ASCII)
 _LISTS = {"PREMIUM_PLANS", "DEVELOPER_IDS", "SHARD_IDS"}
 
 
@@ -150,6 +155,8 @@ def _convert(name: str, text: str, kind: Any) -> Any:
         value = text.upper() if name == "LOG_LEVEL" else text.lower()
     elif name == "DATABASE_URL":
         _check_database(text)
+    elif name == "DISCORD_API_BASE_URL" and not _API_VERSION.search(text):
+        raise ValueError(name)
     return msgspec.convert(value, kind, strict=False, dec_hook=_decode_hook)
 
 
@@ -168,8 +175,8 @@ def _read_url(text: str) -> URL:
 
 
 def _check_database(text: str) -> None:
-    scheme, _, rest = text.partition("://")
-    _check_scheme(scheme, DATABASE_SCHEMES)
+    scheme, separator, rest = text.partition("://")
+    _check_scheme(scheme if separator else "", DATABASE_SCHEMES)
     if scheme != "sqlite":
         _ = urlsplit(text).port  # raises unless it is a number
     elif not rest.startswith("/") or rest == "/":

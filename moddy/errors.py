@@ -73,17 +73,26 @@ class DiscordError(ModdyError):
 class DiscordUnavailable(DiscordError):
     """Discord is slow, failing or refusing Moddy itself; the same call may work later.
 
-    `retry_after` is in seconds, None when Discord did not say.
+    `retry_after` is in seconds, None when Discord did not say. `outage`: Discord failed, rather
+    than refused. `maybe_done`: the call may have had its effect all the same.
     """
 
     code = "discord_unavailable"
     retryable = True
 
     def __init__(
-        self, message: str, *, discord_code: int = 0, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        discord_code: int = 0,
+        retry_after: float | None = None,
+        outage: bool = False,
+        maybe_done: bool = False,
     ) -> None:
         super().__init__(message, discord_code=discord_code)
         self.retry_after = retry_after
+        self.outage = outage
+        self.maybe_done = maybe_done
 
 
 class DirectMessagesClosed(DiscordError):

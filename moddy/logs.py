@@ -37,6 +37,7 @@ def configure_logging(level: LogLevel, form: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_request_id,
         describe_exception,
+        cut_details,
     ]
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
@@ -88,6 +89,15 @@ def describe_exception(
     if isinstance(error, BaseException):
         event["error_type"] = " from ".join(_type_names(error))
         event["error_at"] = " < ".join(_places(error))
+    return event
+
+
+def cut_details(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Keep only the first line of what asyncio says: the others hold repr()s of exceptions."""
+    if event.get("logger") == "asyncio":
+        event["event"] = str(event["event"]).partition("\n")[0]
     return event
 
 

@@ -46,8 +46,9 @@ _BY_CODE: dict[int, type[DiscordError]] = {
 }
 # A new DM to somebody who does not exist; also to Moddy itself and other bots.
 _INVALID_RECIPIENT = 50033
-# Direct messages are being opened too fast.
-_OPENING_DMS_TOO_FAST = 40003
+# Direct messages are opened too fast, or the bot was flagged for it: that is Moddy's trouble and
+# passes, it says nothing about the user.
+_DMS_STOPPED = (20026, 40003)
 
 
 @contextmanager
@@ -59,8 +60,10 @@ def discord_errors() -> Iterator[None]:
         raise DiscordUnavailable("rate limited", retry_after=error.retry_after) from error
     except discord.HTTPException as error:
         raise _translate(error) from error
+    except aiohttp.ClientConnectorError as error:
+        raise DiscordUnavailable(type(error).__name__, outage=True) from error
     except (aiohttp.ClientError, discord.DiscordException, OSError) as error:
-        raise DiscordUnavailable(type(error).__name__) from error
+        raise DiscordUnavailable(type(error).__name__, outage=True, maybe_done=True) from error
 
 
 def end_global_limit(client: discord.Client) -> None:
@@ -79,8 +82,15 @@ def _translate(error: discord.HTTPException) -> DiscordError:
         return known(text, discord_code=error.code)
     # A 401 is about Moddy's token, not about this call.
     passing = error.status in (401, 408, 429) or error.status >= 500
-    if passing or error.code == _OPENING_DMS_TOO_FAST:
-        return DiscordUnavailable(text, discord_code=error.code, retry_after=_retry_after(error))
+    if passing or error.code in _DMS_STOPPED:
+        return DiscordUnavailable(
+            text,
+            discord_code=error.code,
+            retry_after=_retry_after(error),
+            outage=error.status == 408 or error.status >= 500,
+            # 503 comes before anything is done; the others may come after it.
+            maybe_done=error.status >= 500 and error.status != 503,
+        )
     return DiscordRefused(text, discord_code=error.code)
 
 
@@ -120,8 +130,13 @@ class DiscordMessenger:
         """See `moddy.ports.Messenger.send_notice`."""
         view = self._render(notice)
         self._require_connection()
+        try:
+            with self._calls():
+                channel = await self._open_dm(user_id)
+        except DiscordUnavailable as error:
+            error.maybe_done = False  # nothing was sent; opening a DM again is harmless
+            raise
         with self._calls():
-            channel = await self._open_dm(user_id)
             await channel.send(
                 view=view, nonce=nonce, allowed_mentions=discord.AllowedMentions.none()
             )

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import discord
+import structlog
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
 from moddy.ports import Backend
 from moddy.services.notifications import Notifications
@@ -19,6 +21,8 @@ from moddy.views.invoices import invoices_view
 from moddy.views.notifications import notification_view
 from moddy.views.profile import profile_view
 from moddy.views.subscription import subscription_view
+
+log = structlog.get_logger(__name__)
 
 DEFAULT_INVOICES = 10
 MAX_INVOICES = 25
@@ -99,12 +103,14 @@ class Customers(commands.Cog):
 
     async def _show_kept(self, interaction: discord.Interaction[Any]) -> None:
         """Show what could not be told in a DM, once."""
-        user_id = _user_id(interaction.user)
-        for delivery_id, notice in await self._notifications.find_kept(
-            user_id, interaction.locale.value
-        ):
-            await interaction.followup.send(view=notification_view(notice), ephemeral=True)
-            await self._notifications.mark_shown([delivery_id])
+        user_id, locale = _user_id(interaction.user), interaction.locale.value
+        try:
+            for delivery_id, notice in await self._notifications.find_kept(user_id, locale):
+                await interaction.followup.send(view=notification_view(notice), ephemeral=True)
+                await self._notifications.mark_shown([delivery_id])
+        except StoreUnavailable:
+            # They come with a later command; this one has its answer.
+            log.warning("kept messages not shown", error=StoreUnavailable.code)
 
 
 def _user_id(user: discord.abc.User) -> Snowflake:

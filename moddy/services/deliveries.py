@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from moddy.breaker import BreakerOpen
 from moddy.errors import ModdyError, StoreUnavailable
 from moddy.models import Snowflake
 from moddy.ports import Clock
 from moddy.services.intake import Accepted
+from moddy.services.schedule import after_failure, is_fate_unknown
 from moddy.services.user_locks import UserLocks
 from moddy.store import deliveries as store
 from moddy.store import users
@@ -27,27 +30,39 @@ from moddy.store.deliveries import Answer, Delivery, DeliveryKind, DeliveryState
 
 log = structlog.get_logger(__name__)
 
-Attempt = Callable[[Delivery], Awaitable[Outcome]]
-
-# Seconds until the next try, by how many were made; after the last one it stays hourly.
-RETRY_DELAYS = (1, 5, 30, 120, 600, 1800, 3600)
-GIVE_UP_AFTER = timedelta(hours=72)
-# Seconds; whatever a header says, a delivery is tried again before it is given up.
-LONGEST_RETRY_AFTER = 86_400.0
-# A lease outlives the longest attempt, so that nobody else starts while one is under way.
+# Seconds for one attempt; the lease on it lasts longer.
 ATTEMPT_TIMEOUT = 40.0
-LEASE = timedelta(seconds=60)
 POLL_INTERVAL = 1.0
 # How many attempts the worker keeps under way at most.
 BATCH = 50
 
 
+def _always() -> bool:
+    return True
+
+
+async def _at_once(_user_id: Snowflake) -> None:
+    return None
+
+
+class Carrier(Struct, frozen=True, kw_only=True):
+    """How deliveries of one kind are carried out.
+
+    `attempt` makes one attempt and says what it ended with; a `ModdyError` that it raises leads
+    to another by the schedule. `is_ready` tells whether an attempt makes sense now; while it does
+    not, nothing is tried and nobody waits. `pace` returns when the next attempt for a user may
+    start.
+    """
+
+    attempt: Callable[[Delivery], Awaitable[Outcome]]
+    is_ready: Callable[[], bool] = _always
+    pace: Callable[[Snowflake], Awaitable[None]] = _at_once
+
+
 class Deliveries:
     """The worker and the door to it.
 
-    `attempts` makes one attempt at a delivery of a kind and says what it ended with; an error
-    that is `retryable` leads to another try by the schedule. `wait_reachable` returns once
-    Discord can be called at all, and `is_reachable` tells so at once.
+    `checkpoint` is told of named moments, for tests that end the process there.
     """
 
     def __init__(
@@ -55,17 +70,15 @@ class Deliveries:
         *,
         database: Database,
         clock: Clock,
-        attempts: Mapping[DeliveryKind, Attempt],
-        is_reachable: Callable[[], bool],
-        wait_reachable: Callable[[], Awaitable[object]],
+        carriers: Mapping[DeliveryKind, Carrier],
         uniform: Callable[[float, float], float] = random.uniform,
+        checkpoint: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._attempts = attempts
-        self._is_reachable = is_reachable
-        self._wait_reachable = wait_reachable
+        self._carriers = carriers
         self._uniform = uniform
+        self._checkpoint = checkpoint
         self._locks = UserLocks()
         self._running: dict[str, asyncio.Task[Answer | None]] = {}
         self._due = asyncio.Event()
@@ -80,7 +93,8 @@ class Deliveries:
         delivery = accepted.delivery
         if accepted.answer is not None or delivery is None:
             return accepted.answer or accepted.queued
-        if not self._is_reachable():
+        self._checkpoint("accepted")
+        if not self._carriers[delivery.kind].is_ready():
             return accepted.queued
         task = self._start(delivery.id, delivery.kind, delivery.user_id)
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -117,7 +131,6 @@ class Deliveries:
             await self._take_over()
         try:
             while True:
-                await self._wait_reachable()
                 self._due.clear()
                 free = BATCH - len(self._running)
                 started = await self._start_due(free) if free > 0 else 0
@@ -155,8 +168,13 @@ class Deliveries:
 
     async def _start_due(self, limit: int) -> int:
         now = self._clock.now()
+        kinds = [kind for kind, carrier in self._carriers.items() if carrier.is_ready()]
+        if not kinds:
+            return 0
         try:
-            due = await self._database.read(lambda c: store.find_due(c, now, limit=limit))
+            due = await self._database.read(
+                lambda c: store.find_due(c, now, kinds=kinds, limit=limit)
+            )
         except StoreUnavailable:
             log.warning("store unavailable", task="deliveries")
             return 0
@@ -183,47 +201,74 @@ class Deliveries:
         """Attempt one delivery; returns the final answer, None while there is none."""
         try:
             async with self._locks.hold(f"{kind.value} {user_id}"):
-                delivery = await self._lease(delivery_id)
+                await self._carriers[kind].pace(user_id)
+                delivery = await self._lease(delivery_id, user_id)
                 if delivery is None:  # not its turn, or done by somebody else meanwhile
                     return await self._database.read(lambda c: store.find_answer(c, delivery_id))
+                self._checkpoint("before send")
                 outcome = await self._attempt(delivery)
-                return await self._record(delivery, outcome)
+                self._checkpoint("after send")
+                answer = await self._record(delivery, outcome)
+                self._checkpoint("after record")
+                return answer
         except StoreUnavailable:
             log.warning("store unavailable", task="deliveries", delivery_id=delivery_id)
         except Exception:  # the edge of the task: one bad delivery must not end the worker
             log.exception("delivery failed unexpectedly", delivery_id=delivery_id)
         return None
 
-    async def _lease(self, delivery_id: str) -> Delivery | None:
+    async def _lease(self, delivery_id: str, user_id: Snowflake) -> Delivery | None:
         now = self._clock.now()
         return await self._database.transaction(
-            lambda c: store.lease(c, delivery_id, now=now, until=now + LEASE)
+            lambda c: store.lease(c, delivery_id, now=now, until=now + store.LEASE), about=user_id
         )
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
+        if is_fate_unknown(delivery, self._clock.now()):
+            return Outcome(
+                state=DeliveryState.UNCERTAIN, error="fate_unknown", maybe_done=True, counted=False
+            )
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                return await self._attempts[delivery.kind](delivery)
+                return await self._carriers[delivery.kind].attempt(delivery)
         except TimeoutError:
-            return self._retry(delivery, error="timeout")
+            return self._failed(delivery, error="timeout", maybe_done=True)
+        except BreakerOpen as error:
+            due_at = self._clock.now() + timedelta(seconds=error.retry_after)
+            return Outcome(
+                state=DeliveryState.PENDING,
+                due_at=due_at,
+                error=error.code,
+                maybe_done=delivery.is_left_open,
+                counted=False,
+            )
         except ModdyError as error:
-            retry_after = getattr(error, "retry_after", None)
-            return self._retry(delivery, error=error.code, retry_after=retry_after)
+            return self._failed(
+                delivery,
+                error=error.code,
+                maybe_done=getattr(error, "maybe_done", False),
+                retry_after=getattr(error, "retry_after", None),
+            )
         except Exception:  # a fault of ours: keep the row, and try again by the schedule
             log.exception("delivery attempt failed unexpectedly", delivery_id=delivery.id)
-            return self._retry(delivery, error="internal_error")
+            return self._failed(delivery, error="internal_error", maybe_done=True)
 
-    def _retry(
-        self, delivery: Delivery, *, error: str, retry_after: float | None = None
+    def _failed(
+        self,
+        delivery: Delivery,
+        *,
+        error: str,
+        maybe_done: bool,
+        retry_after: float | None = None,
     ) -> Outcome:
-        now = self._clock.now()
-        if now - delivery.created_at >= GIVE_UP_AFTER:
-            return Outcome(state=DeliveryState.DEAD, error=error)
-        delay = RETRY_DELAYS[min(delivery.tries, len(RETRY_DELAYS) - 1)]
-        asked = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
-        seconds = max(delay * self._uniform(0.8, 1.2), asked)
-        due_at: datetime = now + timedelta(seconds=seconds)
-        return Outcome(state=DeliveryState.PENDING, due_at=due_at, error=error)
+        return after_failure(
+            delivery,
+            now=self._clock.now(),
+            error=error,
+            maybe_done=maybe_done,
+            retry_after=retry_after,
+            uniform=self._uniform,
+        )
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> Answer | None:
         async def work(connection: AsyncConnection) -> tuple[bool, Outcome]:

@@ -7,7 +7,7 @@ recorded only while the row still carries the very lease that the attempt was ma
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ class DeliveryKind(Enum):
 
     NOTIFY = "notify"
     ROLES = "roles"
+    EVENT = "event"  # for the backend
 
 
 class DeliveryState(Enum):
@@ -37,11 +38,13 @@ class DeliveryState(Enum):
     REPLACED = "replaced"  # by a newer role update
     STALE = "stale"  # an event older than the last one accepted
     DEAD = "dead"  # given up after many tries
+    UNCERTAIN = "uncertain"  # may have been sent, and must not be sent twice: for a person
 
 
+# How long a worker has for one attempt, all included. It outlives the longest attempt, so that
+# nobody else starts while one is under way.
+LEASE = timedelta(seconds=60)
 UNFINISHED = (DeliveryState.PENDING, DeliveryState.WAITING, DeliveryState.KEPT)
-# A newer Moddy may have left other kinds behind; they are for it to do.
-_KINDS = [kind.value for kind in DeliveryKind]
 
 
 class RequestContext(Struct, frozen=True, kw_only=True):
@@ -75,6 +78,13 @@ class Delivery(Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     tries: int = 0
     leased_until: datetime | None = None
+    sending_since: datetime | None = None
+
+    @property
+    def is_left_open(self) -> bool:
+        """Whether an attempt before the present one may have had its effect unnoticed."""
+        since, until = self.sending_since, self.leased_until
+        return since is not None and until is not None and since < until - LEASE
 
 
 class KnownRequest(Struct, frozen=True, kw_only=True):
@@ -87,13 +97,16 @@ class KnownRequest(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What an attempt ended with; `due_at` is set when the delivery is to be tried again.
 
-    `answer` is the final answer to the caller; the first one recorded stays.
+    `answer` is the final answer to the caller; the first one recorded stays. `maybe_done`: it
+    failed, and may have had its effect all the same. Not `counted`: nothing was tried.
     """
 
     state: DeliveryState
     answer: Answer | None = None
     due_at: datetime | None = None
     error: str | None = None
+    maybe_done: bool = False
+    counted: bool = True
 
 
 async def find_known(
@@ -143,7 +156,7 @@ async def insert(
 async def lease(
     connection: AsyncConnection, delivery_id: str, *, now: datetime, until: datetime
 ) -> Delivery | None:
-    """Take a pending delivery that is due until `until`.
+    """Take a pending delivery that is due until `until`, which is `LEASE` from now.
 
     Returns None when it is not due, somebody else is at work on it, or an older delivery of the
     same kind to the same user has to go first.
@@ -153,7 +166,11 @@ async def lease(
         sa.update(deliveries)
         .where(table.id == delivery_id, table.due_at <= now, _is_free(now), ~_has_elder())
         .where(table.state == DeliveryState.PENDING.value)
-        .values(leased_until=until)
+        .values(
+            leased_until=until,
+            # From here on nobody knows whether it is sent, until an outcome is recorded.
+            sending_since=sa.func.coalesce(table.sending_since, now),
+        )
         .returning(*deliveries.c)
     )
     row = (await connection.execute(query)).first()
@@ -169,14 +186,21 @@ async def find_answer(connection: AsyncConnection, delivery_id: str) -> Answer |
 
 
 async def find_due(
-    connection: AsyncConnection, now: datetime, *, limit: int
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    kinds: Sequence[DeliveryKind] = tuple(DeliveryKind),
+    limit: int,
 ) -> list[tuple[str, DeliveryKind, Snowflake]]:
-    """Return what `lease` would give now, in the order of acceptance."""
+    """Return what `lease` would give now of these kinds, in the order of acceptance.
+
+    A newer Moddy may have left other kinds behind; they are for it to do.
+    """
     table = deliveries.c
     query = (
         sa.select(table.id, table.kind, table.discord_id)
         .where(table.state == DeliveryState.PENDING.value, table.due_at <= now)
-        .where(_is_free(now), ~_has_elder(), table.kind.in_(_KINDS))
+        .where(_is_free(now), ~_has_elder(), table.kind.in_([kind.value for kind in kinds]))
         .order_by(table.sequence)
         .limit(limit)
     )
@@ -194,9 +218,10 @@ async def record(
     table = deliveries.c
     values: dict[str, object] = {
         "state": outcome.state.value,
-        "tries": table.tries + 1,
+        "tries": table.tries + 1 if outcome.counted else table.tries,
         "due_at": outcome.due_at,
         "leased_until": None,
+        "sending_since": delivery.sending_since if outcome.maybe_done else None,
         "last_error": outcome.error,
         "finished_at": None if outcome.state in UNFINISHED else now,
     }
@@ -320,4 +345,5 @@ def _delivery(row: sa.Row[tuple[object, ...]]) -> Delivery:
         request_id=found["request_id"],
         tries=found["tries"],
         leased_until=found["leased_until"],
+        sending_since=found["sending_since"],
     )

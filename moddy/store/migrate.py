@@ -14,7 +14,7 @@ from moddy.errors import SchemaTooNew, StoreUnavailable
 from moddy.store.database import BUSY_TIMEOUT, Database
 
 # The newest revision under `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 # Any fixed number does; it names Moddy's migration among PostgreSQL's advisory locks.
 _ADVISORY_LOCK = 0x4D6F646479
 # Seconds for the whole upgrade, waiting for another process's upgrade included.

@@ -92,12 +92,15 @@ deliveries = sa.Table(
     sa.Column("due_at", UtcDateTime),
     # While it lies ahead, one process is at work on the row; its value is that process's fence.
     sa.Column("leased_until", UtcDateTime),
+    # Since when it may have had its effect without our knowing; NULL: it certainly has not.
+    sa.Column("sending_since", UtcDateTime),
     sa.Column("last_error", sa.String(64)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime),
     sa.UniqueConstraint("kind", "idempotency_key"),
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "discord_id", "kind", "state"),
+    sa.Index(None, "finished_at"),
 )
 
 # Small facts that Moddy remembers between starts, such as which commands it last synced.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,15 +19,24 @@ from moddy.models import (
     NotifyAction,
     Snowflake,
 )
-from moddy.services.deliveries import Attempt, Deliveries
+from moddy.services.deliveries import Carrier, Deliveries
 from moddy.services.intake import Accepted
 from moddy.services.notifications import Notifications
 from moddy.services.premium import Premium
 from moddy.services.roles import RoleUpdates
 from moddy.store.database import Database
-from moddy.store.deliveries import Answer, DeliveryKind, DeliveryState, RequestContext
+from moddy.store.deliveries import (
+    Answer,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Outcome,
+    RequestContext,
+)
 from moddy.store.tables import deliveries
 from tests.fakes import FakeMessenger, FakeRoles, FixedClock
+
+Attempt = Callable[[Delivery], Awaitable[Outcome]]
 
 ADA = Snowflake("100000000000000001")
 BEN = Snowflake("100000000000000002")
@@ -87,9 +96,10 @@ class Stage:
         return Deliveries(
             database=self.database,
             clock=self.clock,
-            attempts=self.attempts,
-            is_reachable=self.reachable.is_set,
-            wait_reachable=self.reachable.wait,
+            carriers={
+                kind: Carrier(attempt=attempt, is_ready=self.reachable.is_set)
+                for kind, attempt in self.attempts.items()
+            },
             uniform=self._uniform,
         )
 

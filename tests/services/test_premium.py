@@ -8,16 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
-from moddy.services.premium import Premium, PremiumStatus, decide, effective_plan, status_at
-from moddy.store import premium_audit, users
-from moddy.store.database import Database
-from moddy.store.premium_audit import PremiumChange
+from moddy.services.premium import PremiumStatus, decide, effective_plan, status_at
 from moddy.store.users import User
-from tests.fakes import START, FixedClock
+from tests.fakes import START
 
 NOW = START
 AHEAD = NOW + timedelta(days=30)
@@ -247,109 +243,3 @@ def test_which_events_decide_alone() -> None:
     }
     silent = itertools.product((CREATED, UPDATED, UPGRADED), PLANS[1:], METADATA)
     assert dependent == {*silent, (CANCELLED, "moddy_mini", "ending"), (CANCELLED, None, "ending")}
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
-def premium(database: Database, clock: FixedClock) -> Premium:
-    return Premium(database=database, clock=clock, premium_plans=PREMIUM_PLANS)
-
-
-async def apply(
-    database: Database,
-    premium: Premium,
-    action: NotifyAction,
-    *,
-    plan: str | None = "moddy_max",
-    metadata: NotifyMetadata = NOTHING,
-    user_id: Snowflake = ADA,
-) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        user = await users.lock(connection, user_id)
-        await premium.apply(
-            connection, user, action, plan=plan, metadata=metadata, request_id="request"
-        )
-
-    await database.transaction(work)
-
-
-async def trail(database: Database, user_id: Snowflake = ADA) -> list[PremiumChange]:
-    return await database.read(lambda c: premium_audit.find(c, user_id))
-
-
-async def test_unknown_user_has_none(premium: Premium) -> None:
-    assert await premium.status(ADA) == OFF
-
-
-async def test_each_change_is_in_the_trail_and_nothing_else(
-    database: Database, premium: Premium, clock: FixedClock
-) -> None:
-    await apply(database, premium, CREATED)
-    clock.advance(timedelta(seconds=60))
-    await apply(database, premium, UPDATED)  # changes nothing
-    await apply(database, premium, CANCELLED, metadata=ENDING)
-    await apply(database, premium, DOWNGRADED, plan="moddy_mini")
-    told = [
-        (one.old_premium, one.old_until, one.new_premium, one.new_until, one.reason)
-        for one in await trail(database)
-    ]
-    assert told == [
-        (False, None, True, None, "subscription_created"),
-        (True, None, True, AHEAD, "subscription_cancelled"),
-        (True, AHEAD, False, None, "plan_downgraded"),
-    ]
-    first, second, _ = await trail(database)
-    assert (first.actor, first.request_id, first.at) == ("backend", "request", NOW)
-    assert second.at == NOW + timedelta(seconds=60)
-
-
-async def test_ends_by_itself(database: Database, premium: Premium, clock: FixedClock) -> None:
-    await apply(database, premium, CANCELLED, metadata=ENDING)
-    assert await premium.status(ADA) == ON_UNTIL_AHEAD
-    clock.advance(AHEAD - timedelta(microseconds=1) - NOW)
-    assert await premium.end_due() == 0
-    clock.advance(AHEAD - clock.now())
-    assert await premium.status(ADA) == OFF  # before any sweep
-    assert await premium.end_due() == 1
-    assert await premium.end_due() == 0
-    assert await premium.status(ADA) == OFF
-    last = (await trail(database))[-1]
-    assert (last.actor, last.reason, last.request_id) == ("moddy", "period_ended", None)
-    assert (last.old_premium, last.old_until, last.new_premium) == (True, AHEAD, False)
-    assert last.at == AHEAD
-
-
-async def test_renewed_before_the_sweep(
-    database: Database, premium: Premium, clock: FixedClock
-) -> None:
-    await apply(database, premium, CANCELLED, metadata=ENDING)
-    clock.advance(AHEAD - clock.now())
-    await apply(database, premium, CREATED)
-    assert await premium.end_due() == 0
-    assert await premium.status(ADA) == ON
-
-
-async def test_update_without_a_plan_does_not_revive_what_has_ended(
-    database: Database, premium: Premium, clock: FixedClock
-) -> None:
-    await apply(database, premium, CANCELLED, metadata=ENDING)
-    clock.advance(AHEAD - clock.now())
-    await apply(database, premium, UPDATED, plan=None)
-    assert await premium.status(ADA) == OFF
-
-
-async def test_sweep_ends_many(database: Database, premium: Premium, clock: FixedClock) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        for number in range(1, 121):
-            user_id = Snowflake(number)
-            await users.lock(connection, user_id)
-            await users.save_premium(connection, user_id, premium=True, until=NOW)
-
-    await database.transaction(work)
-    assert await premium.end_due() + await premium.end_due() == 120
-    assert await premium.end_due() == 0
-    assert len(await trail(database, Snowflake(120))) == 1

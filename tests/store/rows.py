@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,7 +23,7 @@ from moddy.store.tables import deliveries
 from tests.fakes import START
 
 NOW = START
-UNTIL = NOW + timedelta(seconds=60)
+UNTIL = NOW + store.LEASE
 ADA = Snowflake("100000000000000001")
 BEN = Snowflake("100000000000000002")
 
@@ -71,13 +71,14 @@ async def insert(
 
 
 async def lease(
-    database: Database, row: Delivery, *, now: datetime = NOW, until: datetime = UNTIL
+    database: Database, row: Delivery, *, now: datetime = NOW, until: datetime | None = None
 ) -> Delivery | None:
-    return await database.transaction(lambda c: store.lease(c, row.id, now=now, until=until))
+    end = until or now + store.LEASE
+    return await database.transaction(lambda c: store.lease(c, row.id, now=now, until=end))
 
 
 async def must_lease(
-    database: Database, row: Delivery, *, now: datetime = NOW, until: datetime = UNTIL
+    database: Database, row: Delivery, *, now: datetime = NOW, until: datetime | None = None
 ) -> Delivery:
     leased = await lease(database, row, now=now, until=until)
     assert leased is not None

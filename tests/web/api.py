@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from moddy.models import Snowflake
-from moddy.services.deliveries import Deliveries
+from moddy.services.deliveries import Carrier, Deliveries
 from moddy.services.health import Health
 from moddy.services.notifications import Notifications
 from moddy.services.premium import Premium
@@ -59,19 +59,20 @@ class Gateway:
         self.ready = True
         self.logged_in = asyncio.Event()
         self.logged_in.set()
-        self._waited_for = asyncio.Event()
+        self._asked_in_vain = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Return once Discord can be called."""
-        self._waited_for.set()
-        await self.logged_in.wait()
+    def is_reachable(self) -> bool:
+        """Tell whether Discord can be called."""
+        if not self.logged_in.is_set():
+            self._asked_in_vain.set()
+        return self.logged_in.is_set()
 
     async def park(self, deliveries: Deliveries) -> None:
-        """Return once the worker waits for Discord, and so is not in the middle of a query."""
+        """Return once the worker has found that it can do nothing, and so is in no query."""
         self.logged_in.clear()
-        self._waited_for.clear()
+        self._asked_in_vain.clear()
         deliveries.wake()
-        await self._waited_for.wait()
+        await self._asked_in_vain.wait()
 
 
 class Api:
@@ -109,12 +110,14 @@ class Api:
         self.deliveries = Deliveries(
             database=database,
             clock=self.clock,
-            attempts={
-                DeliveryKind.NOTIFY: self.notifications.attempt,
-                DeliveryKind.ROLES: self.role_updates.attempt,
+            carriers={
+                DeliveryKind.NOTIFY: Carrier(
+                    attempt=self.notifications.attempt, is_ready=self.gateway.is_reachable
+                ),
+                DeliveryKind.ROLES: Carrier(
+                    attempt=self.role_updates.attempt, is_ready=self.gateway.is_reachable
+                ),
             },
-            is_reachable=self.gateway.logged_in.is_set,
-            wait_reachable=self.gateway.wait,
         )
         self.app = make_app(
             secret=setup.secret,
@@ -135,10 +138,15 @@ class Api:
         """Let what hangs go on, and end the worker."""
         self.messenger.gate.open()
         self.roles.gate.open()
-        if self._worker is not None:
-            await self.gateway.park(self.deliveries)
-            self._worker.cancel()
-            await asyncio.wait({self._worker})
+        if self._worker is None:
+            return
+        parking = asyncio.create_task(self.gateway.park(self.deliveries))
+        # A worker that has ended by itself never comes to wait for Discord.
+        await asyncio.wait({parking, self._worker}, return_when=asyncio.FIRST_COMPLETED)
+        parking.cancel()
+        self._worker.cancel()
+        await asyncio.wait({self._worker})
+        assert self._worker.cancelled(), self._worker.exception()
 
     async def notify(
         self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None

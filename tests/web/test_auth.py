@@ -29,63 +29,46 @@ WRONG = {"error": "Invalid internal API secret"}
 NOT_CONFIGURED = {"error": "Internal API secret not configured"}
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
-async def test_no_path_under_internal_answers_without_the_secret(
-    lite: Api, method: str, path: str
-) -> None:
+async def test_no_path_under_internal_answers_without_the_secret(lite: Api) -> None:
+    bad = {"Authorization": "Bearer wrong"}
     async with open_client(lite.port, {}) as client:
-        missing = await client.request(method, path)
-        assert (missing.status_code, missing.json()) == (401, MISSING)
-        assert missing.headers["WWW-Authenticate"] == "Bearer"
-        wrong = await client.request(method, path, headers={"Authorization": "Bearer wrong"})
-        assert (wrong.status_code, wrong.json()) == (403, WRONG)
+        for method, path in PATHS:
+            missing = await client.request(method, path)
+            assert (missing.status_code, missing.json()) == (401, MISSING), path
+            assert missing.headers["WWW-Authenticate"] == "Bearer"
+            wrong = await client.request(method, path, headers=bad)
+            assert (wrong.status_code, wrong.json()) == (403, WRONG), path
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        b"Bearer",
-        b"Bearer ",
-        b"Basic " + SECRET.encode(),
-        SECRET.encode(),
-        b"Bearer\tx",
-        b"\xff",
-    ],
-)
-async def test_another_format_is_refused(lite: Api, value: bytes) -> None:
-    response = await exchange(
-        lite.port, request("GET", "/internal/health", b"Authorization: " + value)
-    )
-    assert (response.status, response.json()) == (401, BAD_FORMAT)
-    assert response.headers["www-authenticate"] == "Bearer"
+OTHER_FORMATS = [
+    b"", b"Bearer", b"Bearer ", b"Basic " + SECRET.encode(), SECRET.encode(), b"Bearer\tx", b"\xff",
+]  # fmt: skip
+OTHER_SECRETS = [
+    b"wrong", b"\xff\xfe\x80", "cl\xe9".encode(), SECRET.encode() + b"x", SECRET.encode()[:-1],
+    SECRET.encode() + b" " + SECRET.encode(), SECRET.upper().encode(), b"a" * 8000,
+    PREVIOUS.encode(),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"wrong",
-        b"\xff\xfe\x80",
-        "clé".encode(),
-        SECRET.encode() + b"x",
-        SECRET.encode()[:-1],
-        SECRET.encode() + b" " + SECRET.encode(),
-        SECRET.upper().encode(),
-        b"a" * 8000,
-        PREVIOUS.encode(),
-    ],
-)
-async def test_another_secret_of_any_bytes_is_refused(lite: Api, value: bytes) -> None:
-    response = await exchange(
-        lite.port, request("GET", "/internal/health", b"Authorization: Bearer " + value)
-    )
-    assert (response.status, response.json()) == (403, WRONG)
+async def test_another_format_is_refused(lite: Api) -> None:
+    for value in OTHER_FORMATS:
+        data = request("GET", "/internal/health", b"Authorization: " + value)
+        response = await exchange(lite.port, data)
+        assert (response.status, response.json()) == (401, BAD_FORMAT), value
+        assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-async def test_the_scheme_is_case_insensitive(lite: Api, scheme: str) -> None:
-    headers = {"Authorization": f"{scheme} {SECRET}"}
-    assert (await lite.client.get("/internal/health", headers=headers)).status_code == 200
+async def test_another_secret_of_any_bytes_is_refused(lite: Api) -> None:
+    for value in OTHER_SECRETS:
+        data = request("GET", "/internal/health", b"Authorization: Bearer " + value)
+        response = await exchange(lite.port, data)
+        assert (response.status, response.json()) == (403, WRONG), value
+
+
+async def test_the_scheme_is_case_insensitive(lite: Api) -> None:
+    for scheme in ("Bearer", "bearer", "BEARER", "bEaReR"):
+        headers = {"Authorization": f"{scheme} {SECRET}"}
+        assert (await lite.client.get("/internal/health", headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("secret", ["clé-€-秘密", "\udcff\udc80 raw bytes", "a b c", "x" * 4000])
@@ -127,7 +110,7 @@ async def test_the_answer_does_not_wait_for_the_body(lite: Api) -> None:
         length = b"Content-Length: 60000"
         await connection.send(request("POST", "/internal/notify", length, secret="wrong"))
         assert (await connection.receive()).json() == WRONG
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 2.5  # a body may take 3 s
 
 
 async def test_a_body_is_asked_for_only_with_the_secret(lite: Api) -> None:

@@ -51,17 +51,14 @@ async def test_what_is_not_json_in_utf_8(lite: Api, path: str) -> None:
     assert not await lite.rows()
 
 
-@pytest.mark.parametrize("depth", [200, 480, 600, 900, 2_000, 32_000])
-@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
-async def test_deep_nesting_is_no_fault_of_ours(
-    lite: Api, depth: int, brackets: tuple[bytes, bytes]
-) -> None:
-    opening, closing = brackets
-    depth = min(depth, 60_000 // (len(opening) + len(closing)))
-    nested = opening * depth + b"1" + closing * depth
-    response = await send(lite, SPECIMEN % (b'{"x":' + nested + b"}"))
-    assert response.status == 200 if depth <= 200 else response.status in (200, 400)
-    assert (await send(lite, nested)).status in (400, 422)
+async def test_deep_nesting_is_no_fault_of_ours(lite: Api) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        for wanted in (200, 480, 600, 900, 2_000, 32_000):
+            depth = min(wanted, 60_000 // (len(opening) + len(closing)))
+            nested = opening * depth + b"1" + closing * depth
+            response = await send(lite, SPECIMEN % (b'{"x":' + nested + b"}"))
+            assert response.status in ((200,) if depth <= 200 else (200, 400)), depth
+            assert (await send(lite, nested)).status in (400, 422)
 
 
 async def test_numbers_of_any_size(api: Api) -> None:
@@ -97,16 +94,18 @@ async def test_an_announced_body_beyond_the_limit_is_not_waited_for(lite: Api) -
         assert refused(await exchange(lite.port, data), 413)
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [b"text/plain", b"application/x-www-form-urlencoded", b"application/jsonx", b"json", b"",
-     b"text/json", b"multipart/form-data; boundary=x", b"application/octet-stream", b"\xff"],
-)  # fmt: skip
-async def test_another_content_type(lite: Api, content_type: bytes) -> None:
+OTHER_TYPES = [
+    b"text/plain", b"application/x-www-form-urlencoded", b"application/jsonx", b"json", b"",
+    b"text/json", b"multipart/form-data; boundary=x", b"application/octet-stream", b"\xff",
+]  # fmt: skip
+
+
+async def test_another_content_type(lite: Api) -> None:
     body = msgspec.json.encode(NOTIFY)
-    for path, _ in ENDPOINTS:
-        response = await send(lite, body, b"Content-Type: " + content_type, path=path)
-        assert refused(response, 415)
+    for content_type in OTHER_TYPES:
+        for path, _ in ENDPOINTS:
+            response = await send(lite, body, b"Content-Type: " + content_type, path=path)
+            assert refused(response, 415), content_type
     without = request("POST", "/internal/notify", b"Content-Length: 2", secret=SECRET)
     assert refused(await exchange(lite.port, without + b"{}"), 415)
 
@@ -164,7 +163,7 @@ async def test_a_body_that_stops_arriving(lite: Api) -> None:
     headers = (b"Content-Type: application/json", b"Content-Length: 100")
     data = request("POST", "/internal/notify", *headers, secret=SECRET) + b'{"discord_id"'
     assert refused(await exchange(lite.port, data), 408)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("how", ["abort", "end"])

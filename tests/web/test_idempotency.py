@@ -256,7 +256,7 @@ async def _is_premium(api: Api, discord_id: str) -> bool:
 
 async def _replayed(api: Api, body: dict[str, Any]) -> httpx.Response:
     """Ask until there is a final answer."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             api.deliveries.wake()
             response = await api.notify(body, KEY)

@@ -205,6 +205,7 @@ async def test_messages_to_one_user_go_out_in_the_order_of_acceptance(database: 
         api.messenger.gate.close()
         for plan in ("a", "b", "c"):
             assert (await api.notify(BODY | {"plan": plan})).status_code == 202
+        await api.messenger.gate.reached.wait()
         assert len(api.messenger.asked) == 1
         api.messenger.gate.open()
         await _until_delivered(api, 3)
@@ -269,7 +270,7 @@ async def test_a_metadata_value_of_a_wrong_type_never_fails_the_call(api: Api) -
 
 
 async def _until_delivered(api: Api, number: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(api.messenger.sent) < number:
             api.deliveries.wake()
             await asyncio.sleep(0.01)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from tests.fakes import START
 from tests.web.api import Api
 
@@ -23,16 +21,18 @@ async def test_a_user_never_heard_of_is_not_premium(api: Api) -> None:
         assert await api.read_premium(discord_id) == {"discord_id": discord_id} | NEVER
 
 
-@pytest.mark.parametrize(
-    "discord_id",
-    ["0", "x", "-1", "1.0", "18446744073709551616", "123456789012345678901", "%20", "%D9%A1", "+1",
-     "1%2F2", "%7Bdiscord_id%7D", "null", "1%00", "%FF"],
-)  # fmt: skip
-async def test_a_bad_id_is_refused(lite: Api, discord_id: str) -> None:
-    response = await lite.client.get(f"/internal/users/{discord_id}/premium")
-    assert response.status_code == 422
-    assert response.json()["field"] == "$.discord_id"
-    assert set(response.json()) == {"error", "field"}
+BAD_IDS = [
+    "0", "x", "-1", "1.0", "18446744073709551616", "123456789012345678901", "%20", "%D9%A1", "+1",
+    "1%2F2", "%7Bdiscord_id%7D", "null", "1%00", "%FF",
+]  # fmt: skip
+
+
+async def test_a_bad_id_is_refused(lite: Api) -> None:
+    for discord_id in BAD_IDS:
+        response = await lite.client.get(f"/internal/users/{discord_id}/premium")
+        assert response.status_code == 422, discord_id
+        assert response.json()["field"] == "$.discord_id"
+        assert set(response.json()) == {"error", "field"}
 
 
 async def test_an_id_has_one_spelling(api: Api) -> None:

@@ -210,7 +210,7 @@ async def test_a_plan_is_required(lite: Api) -> None:
 
 
 async def _until_changed(api: Api, number: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(api.roles.changes) < number:
             api.deliveries.wake()
             await asyncio.sleep(0.01)

@@ -1,0 +1,104 @@
+"""Whether Discord should be called now, judged by how its last answers were.
+
+Discord bans an address for 10,000 invalid answers (401, 403, 429) in ten minutes, and stops a bot
+that opens direct messages too fast. Moddy keeps far away from both, and when Discord is down it
+asks now and then instead of trying every delivery in turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from moddy.breaker import Breaker, BreakerState
+from moddy.errors import DiscordUnavailable
+from moddy.store.deliveries import DeliveryKind
+
+log = structlog.get_logger(__name__)
+
+# Source: https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+INVALID_STATUSES = frozenset({401, 403, 429})
+INVALID_WINDOW = 600.0  # seconds
+INVALID_LIMIT = 900
+# Being flagged for spam, and opening direct messages too fast. Source:
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+DM_STOP_CODES = frozenset({20026, 40003})
+DM_PAUSE = 600.0  # seconds
+# Seconds without any answer after which nobody waits for Discord any longer.
+SLOW_AFTER = 0.5
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 5.0
+
+
+class DiscordGate:
+    """Watches calls to Discord and says whether more of them make sense. Times in seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._breaker = Breaker(
+            counts=_is_outage, failures=FAILURES_TO_OPEN, seconds=OPEN_SECONDS, clock=clock
+        )
+        self._invalid: deque[float] = deque()
+        self._dms_paused_until = 0.0
+        self._asked_at: dict[object, float] = {}
+        self._answered_at = 0.0
+
+    def allows(self, kind: DeliveryKind) -> bool:
+        """Tell whether an attempt of this kind should be made now."""
+        if self._breaker.state is BreakerState.OPEN or self.is_slow or self._is_near_ban():
+            return False
+        return kind is not DeliveryKind.NOTIFY or self._clock() >= self._dms_paused_until
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a call waits for its answer while no other gets one."""
+        oldest = min(self._asked_at.values(), default=None)
+        since = None if oldest is None else max(oldest, self._answered_at)
+        return since is not None and self._clock() - since > SLOW_AFTER
+
+    @property
+    def state(self) -> BreakerState:
+        """The state of the breaker over all calls."""
+        return self._breaker.state
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Wrap one attempt. Raises BreakerOpen when Discord should not be called now."""
+        try:
+            with self._breaker.call():
+                yield
+        except DiscordUnavailable as error:
+            if error.discord_code in DM_STOP_CODES:
+                self._dms_paused_until = self._clock() + DM_PAUSE
+                log.error("direct messages paused", code=error.discord_code, seconds=DM_PAUSE)
+            raise
+
+    def asked(self, call: object) -> None:
+        """Note that a call was sent."""
+        self._asked_at[call] = self._clock()
+
+    def answered(self, call: object, status: int | None) -> None:
+        """Note how a call ended; `status` is None when it got no answer."""
+        self._asked_at.pop(call, None)
+        if status is None:
+            return
+        now = self._answered_at = self._clock()
+        if status in INVALID_STATUSES:
+            self._invalid.append(now)
+            self._is_near_ban()
+
+    def _is_near_ban(self) -> bool:
+        horizon = self._clock() - INVALID_WINDOW
+        while self._invalid and self._invalid[0] <= horizon:
+            self._invalid.popleft()
+        return len(self._invalid) >= INVALID_LIMIT
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, TimeoutError) or (
+        isinstance(error, DiscordUnavailable) and error.outage
+    )
