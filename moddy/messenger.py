@@ -7,12 +7,14 @@ calls. The caller sets the deadline: discord.py itself may retry or wait for a l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import aiohttp
 import discord
 import structlog
+from msgspec import structs
 
 from moddy.errors import (
     DirectMessagesClosed,
@@ -31,6 +33,8 @@ from moddy.ports import GuildRoles, RoleInfo
 
 log = structlog.get_logger(__name__)
 
+# A user gets few messages from Moddy; the ones in question are the last.
+HISTORY_LIMIT = 100
 AUDIT_LOG_REASON = "Moddy: subscription"
 
 # Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
@@ -105,8 +109,9 @@ class DiscordMessenger:
     """Sends messages and changes roles as the bot.
 
     `render` makes a notice into a message, `render_fallback` the line for the fallback channel
-    from a user id and a locale. `is_connected` tells whether the bot is logged in, and
-    `is_gateway_ready` whether its cache can be trusted to know every guild.
+    from a user id and a locale; `locales` stand for the languages they know. `is_connected` tells
+    whether the bot is logged in, and `is_gateway_ready` whether its cache can be trusted to know
+    every guild.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class DiscordMessenger:
         guild_id: Snowflake | None,
         render: Callable[[Notice], discord.ui.LayoutView],
         render_fallback: Callable[[Snowflake, str], str],
+        locales: Sequence[str],
         is_connected: Callable[[], bool],
         is_gateway_ready: Callable[[], bool],
     ) -> None:
@@ -123,10 +129,11 @@ class DiscordMessenger:
         self._guild_id = guild_id
         self._render = render
         self._render_fallback = render_fallback
+        self._locales = locales
         self._is_connected = is_connected
         self._is_gateway_ready = is_gateway_ready
 
-    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> None:
+    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> str:
         """See `moddy.ports.Messenger.send_notice`."""
         view = self._render(notice)
         self._require_connection()
@@ -137,9 +144,33 @@ class DiscordMessenger:
             error.maybe_done = False  # nothing was sent; opening a DM again is harmless
             raise
         with self._calls():
-            await channel.send(
+            message = await channel.send(
                 view=view, nonce=nonce, allowed_mentions=discord.AllowedMentions.none()
             )
+        return str(message.id)
+
+    async def find_notice(
+        self,
+        user_id: Snowflake,
+        notice: Notice,
+        *,
+        since: datetime,
+        besides: Collection[str],
+    ) -> str | None:
+        """See `moddy.ports.Messenger.find_notice`."""
+        # The user's language may have changed meanwhile.
+        wanted = {
+            _text(self._render(structs.replace(notice, locale=locale)).walk_children())
+            for locale in (notice.locale, *self._locales)
+        }
+        self._require_connection()
+        with self._calls():
+            channel = await self._open_dm(user_id)
+            async for message in channel.history(after=since, limit=HISTORY_LIMIT):
+                own = message.author.id == self._bot_id and str(message.id) not in besides
+                if own and _text(_walk(message.components)) in wanted:
+                    return str(message.id)
+        return None
 
     async def _open_dm(self, user_id: Snowflake) -> discord.DMChannel:
         try:
@@ -256,6 +287,18 @@ class DiscordMessenger:
     def _require_connection(self) -> None:
         if not self._is_connected():
             raise DiscordUnavailable("not logged in")
+
+
+def _walk(components: Iterable[object]) -> Iterator[object]:
+    for component in components:
+        yield component
+        yield from _walk(getattr(component, "children", ()))
+
+
+def _text(components: Iterable[object]) -> str:
+    """Return the words of a message, whatever Discord made of the white space between them."""
+    found = (getattr(component, "content", None) for component in components)
+    return " ".join(word for text in found if isinstance(text, str) for word in text.split())
 
 
 def _role_info(role: discord.Role) -> RoleInfo:

@@ -6,7 +6,7 @@ Every call that reaches Discord raises one of the `DiscordError`s of `moddy.erro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -44,14 +44,28 @@ class SystemClock:
 class Messenger(Protocol):
     """Telling a Discord user something."""
 
-    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> None:
-        """Send `notice` as a direct message.
+    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> str:
+        """Send `notice` as a direct message and return that message's id.
 
         `nonce` is at most 25 characters; Discord drops a repeat of it for a few minutes.
 
         Raises:
             DirectMessagesClosed, UserNotFound, DiscordRefused: for good.
             DiscordUnavailable: it may work later.
+        """
+        ...
+
+    async def find_notice(
+        self,
+        user_id: Snowflake,
+        notice: Notice,
+        *,
+        since: datetime,
+        besides: Collection[str],
+    ) -> str | None:
+        """Look for `notice` among the direct messages sent since then; return its message's id.
+
+        `besides` are ids of messages that are known to be others. Raises as `send_notice`.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,9 +90,10 @@ class FakeMessenger:
         self.locale: str | None = None
         self.asked: list[SentNotice] = []
         self.sent: list[SentNotice] = []
+        self.looked_for: list[str] = []
         self.fallbacks: list[SentFallback] = []
 
-    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> None:
+    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> str:
         """Record the message, or raise what was set for the user."""
         message = SentNotice(user_id=user_id, notice=notice, nonce=nonce)
         self.asked.append(message)
@@ -101,6 +102,22 @@ class FakeMessenger:
         if error is not None:
             raise error
         self.sent.append(message)
+        return str(len(self.sent))
+
+    async def find_notice(
+        self, user_id: Snowflake, notice: Notice, *, since: datetime, besides: Collection[str]
+    ) -> str | None:
+        """Look through what was sent."""
+        self.looked_for.append(user_id)
+        error = self.errors.get(user_id)
+        if error is not None:
+            raise error
+        for number, message in enumerate(self.sent, start=1):
+            if (message.user_id, message.notice) == (user_id, notice) and str(
+                number
+            ) not in besides:
+                return str(number)
+        return None
 
     async def send_fallback(
         self, user_id: Snowflake, *, channel_id: Snowflake, locale: str, nonce: str

@@ -105,7 +105,7 @@ class Customers(commands.Cog):
         """Show what could not be told in a DM, once."""
         user_id, locale = _user_id(interaction.user), interaction.locale.value
         try:
-            for delivery_id, notice in await self._notifications.find_kept(user_id, locale):
+            for delivery_id, notice in await self._notifications.claim_kept(user_id, locale):
                 await interaction.followup.send(view=notification_view(notice), ephemeral=True)
                 await self._notifications.mark_shown([delivery_id])
         except StoreUnavailable:

@@ -37,9 +37,9 @@ class Listeners(commands.Cog):
     async def on_member_join(self, member: discord.Member) -> None:
         """Apply the role update that waits for this member."""
         if str(member.guild.id) == self._guild_id:
-            await self._deliveries.release_waiting(Snowflake(member.id))
+            self._deliveries.release_waiting(Snowflake(member.id))
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Look for members who joined while Moddy was not there to see it."""
-        await self._deliveries.release_waiting()
+        self._deliveries.release_waiting()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct
@@ -21,7 +21,7 @@ from moddy.errors import ModdyError, StoreUnavailable
 from moddy.models import Snowflake
 from moddy.ports import Clock
 from moddy.services.intake import Accepted
-from moddy.services.schedule import after_failure, is_fate_unknown
+from moddy.services.schedule import after_failure
 from moddy.services.user_locks import UserLocks
 from moddy.store import deliveries as store
 from moddy.store import users
@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 # Seconds for one attempt; the lease on it lasts longer.
 ATTEMPT_TIMEOUT = 40.0
 POLL_INTERVAL = 1.0
+# Seconds that attempts in hand have when Moddy stops.
+FINISH_TIMEOUT = 3.0
 # How many attempts the worker keeps under way at most.
 BATCH = 50
 
@@ -51,12 +53,13 @@ class Carrier(Struct, frozen=True, kw_only=True):
     `attempt` makes one attempt and says what it ended with; a `ModdyError` that it raises leads
     to another by the schedule. `is_ready` tells whether an attempt makes sense now; while it does
     not, nothing is tried and nobody waits. `pace` returns when the next attempt for a user may
-    start.
+    start. `given_up` is the final answer to the request when nothing helped.
     """
 
     attempt: Callable[[Delivery], Awaitable[Outcome]]
     is_ready: Callable[[], bool] = _always
     pace: Callable[[Snowflake], Awaitable[None]] = _at_once
+    given_up: Answer | None = None
 
 
 class Deliveries:
@@ -81,8 +84,11 @@ class Deliveries:
         self._checkpoint = checkpoint
         self._locks = UserLocks()
         self._running: dict[str, asyncio.Task[Answer | None]] = {}
+        self._leases: dict[str, datetime] = {}
         self._due = asyncio.Event()
         self._stopping = asyncio.Event()
+        # Whose waiting deliveries are to be released; None stands for everybody's.
+        self._joined: set[Snowflake | None] = set()
 
     async def answer(self, accepted: Accepted, *, within: float) -> Answer:
         """Return the answer to an accepted request.
@@ -115,15 +121,13 @@ class Deliveries:
         """Let the worker look for due deliveries now."""
         self._due.set()
 
-    async def release_waiting(self, user_id: Snowflake | None = None) -> None:
-        """Try the deliveries again that wait for a member to join; of one user, or all."""
-        now = self._clock.now()
+    def release_waiting(self, user_id: Snowflake | None = None) -> None:
+        """Have the deliveries tried that wait for a member to join; of one user, or all.
 
-        async def work(connection: AsyncConnection) -> int:
-            return await store.release_waiting(connection, now, user_id=user_id)
-
-        if await self._database.transaction(work):
-            self.wake()
+        The worker does it, and goes on trying while the store is away.
+        """
+        self._joined.add(user_id)
+        self.wake()
 
     async def run(self) -> None:
         """Attempt whatever is due, until cancelled; then let what is in hand finish briefly."""
@@ -132,6 +136,7 @@ class Deliveries:
         try:
             while True:
                 self._due.clear()
+                await self._release_joined()
                 free = BATCH - len(self._running)
                 started = await self._start_due(free) if free > 0 else 0
                 # With all places taken there is probably more: look again once one is free.
@@ -153,11 +158,27 @@ class Deliveries:
         while True:
             try:
                 await self._database.transaction(work)
-            except StoreUnavailable:
-                log.warning("store unavailable", task="deliveries")
+            except StoreUnavailable as error:
+                log.warning("store unavailable", task="deliveries", cause=str(error))
                 await asyncio.sleep(POLL_INTERVAL)
             else:
                 return
+
+    async def _release_joined(self) -> None:
+        joined, now = frozenset(self._joined), self._clock.now()
+        if not joined:
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            for user_id in joined:
+                await store.release_waiting(connection, now, user_id=user_id)
+
+        try:
+            await self._database.transaction(work)
+        except StoreUnavailable as error:
+            log.warning("store unavailable", task="deliveries", cause=str(error))
+        else:
+            self._joined -= joined
 
     async def _sleep_until_due(self) -> None:
         try:
@@ -175,8 +196,8 @@ class Deliveries:
             due = await self._database.read(
                 lambda c: store.find_due(c, now, kinds=kinds, limit=limit)
             )
-        except StoreUnavailable:
-            log.warning("store unavailable", task="deliveries")
+        except StoreUnavailable as error:
+            log.warning("store unavailable", task="deliveries", cause=str(error))
             return 0
         except Exception:  # the edge of the worker: looking again may succeed
             log.exception("looking for due deliveries failed unexpectedly")
@@ -205,14 +226,18 @@ class Deliveries:
                 delivery = await self._lease(delivery_id, user_id)
                 if delivery is None:  # not its turn, or done by somebody else meanwhile
                     return await self._database.read(lambda c: store.find_answer(c, delivery_id))
+                if delivery.leased_until is not None:
+                    self._leases[delivery_id] = delivery.leased_until
                 self._checkpoint("before send")
                 outcome = await self._attempt(delivery)
                 self._checkpoint("after send")
                 answer = await self._record(delivery, outcome)
+                self._leases.pop(delivery_id, None)
                 self._checkpoint("after record")
                 return answer
-        except StoreUnavailable:
-            log.warning("store unavailable", task="deliveries", delivery_id=delivery_id)
+        except StoreUnavailable as error:
+            cause = str(error)
+            log.warning("store unavailable", delivery_id=delivery_id, cause=cause)
         except Exception:  # the edge of the task: one bad delivery must not end the worker
             log.exception("delivery failed unexpectedly", delivery_id=delivery_id)
         return None
@@ -224,10 +249,6 @@ class Deliveries:
         )
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
-        if is_fate_unknown(delivery, self._clock.now()):
-            return Outcome(
-                state=DeliveryState.UNCERTAIN, error="fate_unknown", maybe_done=True, counted=False
-            )
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 return await self._carriers[delivery.kind].attempt(delivery)
@@ -268,6 +289,7 @@ class Deliveries:
             maybe_done=maybe_done,
             retry_after=retry_after,
             uniform=self._uniform,
+            given_up=self._carriers[delivery.kind].given_up,
         )
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> Answer | None:
@@ -302,10 +324,19 @@ class Deliveries:
         return outcome.answer if recorded else None
 
     async def _finish(self) -> None:
-        """Give attempts in hand a moment, then cancel them; their leases end by themselves."""
-        tasks = list(self._running.values())
-        if tasks:
-            _, pending = await asyncio.wait(tasks, timeout=3.0)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+        """Give attempts in hand a moment, then cancel them and free their deliveries."""
+        tasks = dict(self._running)
+        if not tasks:
+            return
+        _, pending = await asyncio.wait(tasks.values(), timeout=FINISH_TIMEOUT)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        cancelled = {key: lease for key, lease in self._leases.items() if key in tasks}
+        if cancelled:
+            now = self._clock.now()
+            try:
+                # Otherwise the next process would have to wait for the leases to end.
+                await self._database.transaction(lambda c: store.free(c, cancelled, now=now))
+            except StoreUnavailable as error:
+                log.warning("store unavailable", task="deliveries", cause=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from moddy.ports import Clock, Messenger
 from moddy.services import answers, intake
 from moddy.services.intake import Accepted, new_delivery_id
 from moddy.services.premium import Premium, effective_plan, period_end_ahead
+from moddy.services.schedule import is_fate_unknown
 from moddy.store import deliveries as store
 from moddy.store import users
 from moddy.store.database import Database
@@ -35,6 +36,8 @@ from moddy.store.users import User
 
 KEPT_AT_ONCE = 5
 DEFAULT_LOCALE = "en-US"
+# How far our clock and Discord's may be apart.
+CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 class NotifyPayload(Struct, frozen=True, kw_only=True):
@@ -131,8 +134,11 @@ class Notifications:
         """Try once to tell the customer. Raises DiscordUnavailable to be tried again."""
         locale = await self._locale(delivery.user_id)
         notice = self._notice(delivery, locale)
+        user_id = delivery.user_id
         try:
-            await self._messenger.send_notice(delivery.user_id, notice, nonce=delivery.id)
+            message_id = await self._find_sent(delivery, notice)
+            if message_id is None:
+                message_id = await self._messenger.send_notice(user_id, notice, nonce=delivery.id)
         except DirectMessagesClosed as error:
             return await self._fall_back(delivery, locale, error)
         except UserNotFound as error:
@@ -140,26 +146,58 @@ class Notifications:
         except DiscordUnavailable:
             raise
         except DiscordError as error:
+            if is_fate_unknown(delivery, self._clock.now()):
+                # It may have been sent, and Discord does not let us look: for a person.
+                return Outcome(state=DeliveryState.UNCERTAIN, error=error.code, maybe_done=True)
             return _refused(error, answers.NOTIFY_REFUSED)
-        return Outcome(state=DeliveryState.DELIVERED, answer=answers.NOTIFY_DELIVERED)
+        return Outcome(
+            state=DeliveryState.DELIVERED,
+            answer=answers.NOTIFY_DELIVERED,
+            message_id=message_id,
+        )
+
+    async def _find_sent(self, delivery: Delivery, notice: Notice) -> str | None:
+        """Return the message that an earlier attempt may have sent without our noticing.
+
+        While Discord remembers the nonce there is no need to look: sending again is harmless.
+        """
+        since = delivery.sending_since
+        if since is None or not is_fate_unknown(delivery, self._clock.now()):
+            return None
+        since -= CLOCK_TOLERANCE
+        known = await self._database.read(
+            lambda c: store.find_message_ids(c, delivery.user_id, since=since)
+        )
+        return await self._messenger.find_notice(
+            delivery.user_id, notice, since=since, besides=known
+        )
 
     async def _fall_back(
         self, delivery: Delivery, locale: str, error: DirectMessagesClosed
     ) -> Outcome:
         channel_id = self._fallback_channel_id
-        # A nonce of its own, still at most 25 characters.
-        if channel_id is not None and await self._messenger.send_fallback(
-            delivery.user_id, channel_id=channel_id, locale=locale, nonce=f"{delivery.id}f"
-        ):
-            # The channel only says that there is news; the next command tells it.
-            return Outcome(
-                state=DeliveryState.KEPT, answer=answers.NOTIFY_FALLBACK, error=error.code
-            )
+        # Nobody is mentioned a second time: whether they were is not known after a crash.
+        if channel_id is not None and not is_fate_unknown(delivery, self._clock.now()):
+            # A nonce of its own, still at most 25 characters.
+            nonce = f"{delivery.id}f"
+            if await self._messenger.send_fallback(
+                delivery.user_id, channel_id=channel_id, locale=locale, nonce=nonce
+            ):
+                # The channel only says that there is news; the next command tells it.
+                return Outcome(
+                    state=DeliveryState.KEPT, answer=answers.NOTIFY_FALLBACK, error=error.code
+                )
         return Outcome(state=DeliveryState.KEPT, answer=answers.NOTIFY_CLOSED, error=error.code)
 
-    async def find_kept(self, user_id: Snowflake, locale: str) -> list[tuple[str, Notice]]:
-        """Return the messages kept for a user, oldest first, with their delivery ids."""
-        kept = await self._database.read(lambda c: store.find_kept(c, user_id, limit=KEPT_AT_ONCE))
+    async def claim_kept(self, user_id: Snowflake, locale: str) -> list[tuple[str, Notice]]:
+        """Return the messages kept for a user, oldest first, with their delivery ids.
+
+        They are to be shown and then marked so; until then nobody else gets them.
+        """
+        now = self._clock.now()
+        kept = await self._database.transaction(
+            lambda c: store.claim_kept(c, user_id, now=now, limit=KEPT_AT_ONCE), about=user_id
+        )
         return [(delivery.id, self._notice(delivery, locale)) for delivery in kept]
 
     async def mark_shown(self, delivery_ids: list[str]) -> None:

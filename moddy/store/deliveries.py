@@ -6,7 +6,7 @@ recorded only while the row still carries the very lease that the attempt was ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -99,6 +99,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     `answer` is the final answer to the caller; the first one recorded stays. `maybe_done`: it
     failed, and may have had its effect all the same. Not `counted`: nothing was tried.
+    `message_id` is the message on Discord that it became.
     """
 
     state: DeliveryState
@@ -107,6 +108,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     error: str | None = None
     maybe_done: bool = False
     counted: bool = True
+    message_id: str | None = None
 
 
 async def find_known(
@@ -223,6 +225,7 @@ async def record(
         "leased_until": None,
         "sending_since": delivery.sending_since if outcome.maybe_done else None,
         "last_error": outcome.error,
+        "message_id": outcome.message_id,
         "finished_at": None if outcome.state in UNFINISHED else now,
     }
     if outcome.answer is not None:
@@ -293,18 +296,54 @@ async def release_leases(
     return result.rowcount
 
 
-async def find_kept(
-    connection: AsyncConnection, user_id: Snowflake, *, limit: int
-) -> list[Delivery]:
-    """Return the messages kept for a user whose DMs are closed, oldest first."""
+async def free(
+    connection: AsyncConnection, leases: Mapping[str, datetime], *, now: datetime
+) -> None:
+    """Give leases back before their time, as far as they are still the same."""
     table = deliveries.c
-    query = (
-        sa.select(*deliveries.c)
+    for delivery_id, leased_until in leases.items():
+        await connection.execute(
+            sa.update(deliveries)
+            .where(table.id == delivery_id, table.leased_until == leased_until)
+            .values(leased_until=None, due_at=now)
+        )
+
+
+async def claim_kept(
+    connection: AsyncConnection, user_id: Snowflake, *, now: datetime, limit: int
+) -> list[Delivery]:
+    """Return the messages kept for a user whose DMs are closed, oldest first.
+
+    For the length of a lease nobody else gets them.
+    """
+    table = deliveries.c
+    oldest = (
+        sa.select(table.id)
         .where(table.discord_id == user_id, table.state == DeliveryState.KEPT.value)
+        .where(_is_free(now))
         .order_by(table.sequence)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     )
-    return [_delivery(row) for row in await connection.execute(query)]
+    query = (
+        sa.update(deliveries)
+        .where(table.id.in_(oldest))
+        .values(leased_until=now + LEASE)
+        .returning(*deliveries.c)
+    )
+    rows = (await connection.execute(query)).all()
+    return [_delivery(row) for row in sorted(rows, key=lambda row: row.sequence)]
+
+
+async def find_message_ids(
+    connection: AsyncConnection, user_id: Snowflake, *, since: datetime
+) -> frozenset[str]:
+    """Return the Discord messages that were sent to a user for deliveries finished since then."""
+    table = deliveries.c
+    query = sa.select(table.message_id).where(
+        table.discord_id == user_id, table.message_id.is_not(None), table.finished_at >= since
+    )
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def mark_shown(
@@ -314,7 +353,7 @@ async def mark_shown(
     await connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.id.in_(delivery_ids))
-        .values(state=DeliveryState.SHOWN.value, finished_at=now)
+        .values(state=DeliveryState.SHOWN.value, leased_until=None, finished_at=now)
     )
 
 

@@ -51,8 +51,12 @@ users = sa.Table(
     sa.Column("premium", sa.Boolean, nullable=False),
     # With `premium` on: the moment from which it counts as off; NULL while no end is known.
     sa.Column("premium_until", UtcDateTime),
+    # The same for a payment that is past due. It stays until the payment has come, premium on or
+    # off, so that there is one grace for one debt.
+    sa.Column("grace_until", UtcDateTime),
     sa.Column("last_event_created", UtcDateTime),
     sa.Index(None, "premium_until"),
+    sa.Index(None, "grace_until"),
 )
 
 premium_audit = sa.Table(
@@ -95,12 +99,30 @@ deliveries = sa.Table(
     # Since when it may have had its effect without our knowing; NULL: it certainly has not.
     sa.Column("sending_since", UtcDateTime),
     sa.Column("last_error", sa.String(64)),
+    # The message on Discord that it became.
+    sa.Column("message_id", _DiscordId),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime),
+    # When a person last had it tried anew; it is given up so much later.
+    sa.Column("retried_at", UtcDateTime),
     sa.UniqueConstraint("kind", "idempotency_key"),
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "discord_id", "kind", "state"),
     sa.Index(None, "finished_at"),
+)
+
+# What people did to deliveries by hand.
+delivery_audit = sa.Table(
+    "delivery_audit",
+    metadata,
+    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("delivery_id", sa.String(24), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    # The operating system's user and host: user@host.
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("old_state", sa.String(16), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index(None, "delivery_id"),
 )
 
 # Small facts that Moddy remembers between starts, such as which commands it last synced.

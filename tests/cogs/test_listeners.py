@@ -57,7 +57,8 @@ async def test_waiting_roles_are_looked_at_when_the_gateway_is_ready(office: Off
     await office.stage.answer(accepted)
     office.bot.dispatch("ready")
     await office.world.env.settle()
-    assert await office.stage.state(accepted) is DeliveryState.PENDING
+    async with office.stage.working():
+        await office.stage.wait_for(accepted, "tries", 2)
 
 
 async def test_failing_listener_is_logged_without_its_words(

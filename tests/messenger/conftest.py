@@ -60,6 +60,7 @@ def make_messenger(bot: SmallBot, guild_id: int | None) -> DiscordMessenger:
         guild_id=Snowflake(guild_id) if guild_id else None,
         render=notification_view,
         render_fallback=fallback_text,
+        locales=("en-US", "fr"),
         is_connected=lambda: not bot.is_closed(),
         is_gateway_ready=bot.is_ready,
     )

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from moddy.errors import DiscordUnavailable
+from moddy.errors import DiscordRefused, DiscordUnavailable
 from moddy.models import NotifyAction, Snowflake
 from moddy.services import answers
 from moddy.services.deliveries import BATCH
@@ -210,17 +210,64 @@ async def test_crash_between_sending_and_recording_sends_the_same_nonce_again(
     assert [sent.nonce for sent in stage.messenger.asked] == [delivery_id, delivery_id]
 
 
-async def test_crash_long_ago_is_left_to_a_person(stage: Stage) -> None:
-    """Discord has forgotten the nonce by then: sending it again might show it twice."""
+LONG_AGO = NONCE_WINDOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_crash_long_ago_is_looked_up(stage: Stage, sent: bool) -> None:
+    """Discord has forgotten the nonce by then: only looking tells whether it was sent."""
+    accepted = await stage.accept_notice()
+    assert accepted.delivery is not None
+    leased = await stage.deliveries._lease(accepted.delivery.id, ADA)
+    assert leased is not None
+    if sent:
+        await stage.notifications.attempt(leased)
+    stage.clock.advance(LONG_AGO)
+    async with stage.working():
+        await stage.wait_for_state(accepted, DeliveryState.DELIVERED)
+    assert stage.messenger.looked_for == [ADA]
+    assert len(stage.messenger.sent) == 1
+
+
+async def test_a_like_message_of_another_delivery_is_not_taken_for_it(stage: Stage) -> None:
+    first = await stage.accept_notice(UPDATED)
+    await stage.answer(first)
+    second = await stage.accept_notice(UPDATED)
+    assert second.delivery is not None
+    await stage.deliveries._lease(second.delivery.id, ADA)
+    stage.clock.advance(LONG_AGO)
+    async with stage.working():
+        await stage.wait_for_state(second, DeliveryState.DELIVERED)
+    assert len(stage.messenger.sent) == 2
+
+
+async def test_what_cannot_be_looked_up_is_left_to_a_person(stage: Stage) -> None:
     accepted = await stage.accept_notice()
     assert accepted.delivery is not None
     await stage.deliveries._lease(accepted.delivery.id, ADA)
-    stage.clock.advance(NONCE_WINDOW + timedelta(seconds=1))
-    next_one = await stage.accept_notice(UPDATED)
+    stage.clock.advance(LONG_AGO)
+    stage.messenger.errors[ADA] = DiscordRefused("no history")
     async with stage.working():
         await stage.wait_for_state(accepted, DeliveryState.UNCERTAIN)
-        await stage.wait_for_state(next_one, DeliveryState.DELIVERED)
-    assert len(stage.messenger.asked) == 1
+        stage.tick(HOURS_72)
+        await asyncio.sleep(0.05)
+    assert await stage.state(accepted) is DeliveryState.UNCERTAIN
+    assert stage.messenger.asked == []
+
+
+async def test_a_short_outage_loses_nothing(stage: Stage) -> None:
+    """Each failure may have had its effect; none of it may end in silence."""
+    stage.messenger.errors[ADA] = DiscordUnavailable("502", outage=True, maybe_done=True)
+    accepted = await stage.accept_notice()
+    await stage.answer(accepted)
+    async with stage.working():
+        for tries in range(2, 8):
+            stage.tick(3600)
+            await stage.wait_for(accepted, "tries", tries)
+        del stage.messenger.errors[ADA]
+        stage.tick(3600)
+        await stage.wait_for_state(accepted, DeliveryState.DELIVERED)
+    assert len(stage.messenger.sent) == 1
 
 
 async def rename_table(database: Database, old: str, new: str) -> None:

@@ -20,7 +20,7 @@ from moddy.models import NotifyAction
 from moddy.services import answers
 from moddy.services.premium import PremiumStatus
 from moddy.store.database import Database
-from moddy.store.deliveries import Answer, DeliveryState
+from moddy.store.deliveries import LEASE, Answer, DeliveryState
 from tests.fakes import START
 from tests.services.stage import ADA, BEN, CHANNEL, Stage
 
@@ -99,13 +99,15 @@ async def test_kept_messages_are_shown_once_oldest_first_in_the_language_asked_f
     for action in (CREATED, UPDATED, CANCELLED):
         await stage.answer(await stage.accept_notice(action))
     await stage.answer(await stage.accept_notice(user_id=BEN))
-    kept = await stage.notifications.find_kept(ADA, "fr")
+    kept = await stage.notifications.claim_kept(ADA, "fr")
     assert [notice.action for _, notice in kept] == [CREATED, UPDATED, CANCELLED]
     assert {notice.locale for _, notice in kept} == {"fr"}
+    assert await stage.notifications.claim_kept(ADA, "fr") == []  # another command is showing them
     await stage.notifications.mark_shown([kept[0][0]])
-    left = await stage.notifications.find_kept(ADA, "fr")
+    stage.tick(LEASE.total_seconds())
+    left = await stage.notifications.claim_kept(ADA, "fr")
     assert [one for one, _ in left] == [one for one, _ in kept[1:]]
-    assert await stage.notifications.find_kept(BEN, "fr") == []
+    assert await stage.notifications.claim_kept(BEN, "fr") == []
 
 
 @pytest.mark.parametrize(

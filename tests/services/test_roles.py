@@ -135,7 +135,7 @@ async def test_not_in_the_guild_waits_and_is_done_on_joining(stage: Stage) -> No
     assert await stage.state(accepted) is DeliveryState.WAITING
     async with stage.working():
         stage.roles.add_member(ADA)
-        await stage.deliveries.release_waiting(ADA)
+        stage.deliveries.release_waiting(ADA)
         await stage.wait_for_state(accepted, DeliveryState.DELIVERED)
     assert stage.roles.members[ADA] == {PREMIUM_ROLE}
     assert (await stage.accept_roles(key="key")).answer == answers.roles_no_member(GUILD)

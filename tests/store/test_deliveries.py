@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +12,7 @@ from moddy.store import deliveries as store
 from moddy.store.database import Database
 from moddy.store.deliveries import (
     Answer,
+    Delivery,
     DeliveryKind,
     DeliveryState,
     KnownRequest,
@@ -156,14 +157,41 @@ async def test_kept_messages_are_found_oldest_first_and_marked_shown(database: D
     await insert(database, *rows, delivery(9, user_id=BEN))
     for row in rows:
         await record(database, await must_lease(database, row), Outcome(state=DeliveryState.KEPT))
-    kept = await database.read(lambda c: store.find_kept(c, ADA, limit=2))
+    kept = await claim_kept(database, NOW)
     assert [one.id for one in kept] == [row.id for row in rows[:2]]
-    later = NOW + SECOND
-    await database.transaction(lambda c: store.mark_shown(c, [one.id for one in kept], later))
-    kept = await database.read(lambda c: store.find_kept(c, ADA, limit=2))
-    assert [one.id for one in kept] == [rows[2].id]
+    assert [one.id for one in await claim_kept(database, NOW)] == [rows[2].id]
+    later = NOW + store.LEASE
+    await database.transaction(lambda c: store.mark_shown(c, [kept[0].id], later))
+    # What was claimed and not shown comes back.
+    assert [one.id for one in await claim_kept(database, later)] == [rows[1].id, rows[2].id]
     assert await state(database, rows[0]) is DeliveryState.SHOWN
     assert await column(database, rows[0], "finished_at") == later
+
+
+async def claim_kept(database: Database, now: datetime) -> list[Delivery]:
+    return await database.transaction(lambda c: store.claim_kept(c, ADA, now=now, limit=2))
+
+
+async def test_leases_are_given_back_as_far_as_they_are_the_same(database: Database) -> None:
+    rows = [delivery(n, user_id=Snowflake(n)) for n in range(1, 3)]
+    await insert(database, *rows)
+    leased = [await must_lease(database, row) for row in rows]
+    leases = {one.id: UNTIL for one in leased} | {rows[1].id: UNTIL + SECOND}
+    await database.transaction(lambda c: store.free(c, leases, now=NOW))
+    assert await due(database, NOW) == [rows[0].id]
+
+
+async def test_message_ids_of_other_deliveries(database: Database) -> None:
+    rows = [delivery(n) for n in range(1, 4)]
+    await insert(database, *rows)
+    for row, message_id in zip(rows, ("11", "12", None), strict=True):
+        outcome = Outcome(state=DeliveryState.DELIVERED, message_id=message_id)
+        await record(database, await must_lease(database, row), outcome)
+    for since, expected in ((NOW - SECOND, {"11", "12"}), (NOW + SECOND, set())):
+        found = await database.read(
+            lambda c, since=since: store.find_message_ids(c, ADA, since=since)  # type: ignore[misc]
+        )
+        assert found == expected
 
 
 async def test_idempotency_key_is_unique_per_kind(database: Database) -> None:

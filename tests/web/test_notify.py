@@ -69,7 +69,7 @@ async def test_closed_direct_messages(api: Api) -> None:
     assert (response.status_code, response.json()) == (200, CLOSED)
     assert not api.messenger.fallbacks
     assert await api.read_premium("42") == PREMIUM
-    ((_, notice),) = await api.notifications.find_kept(api.messenger.asked[0].user_id, "fr")
+    ((_, notice),) = await api.notifications.claim_kept(api.messenger.asked[0].user_id, "fr")
     assert notice.plan == "moddy_max"
 
 

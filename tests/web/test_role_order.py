@@ -44,7 +44,7 @@ async def test_a_newer_update_replaces_one_that_waits_for_the_member(api: Api) -
     await api.update_roles(TAKE)
     assert await _states(api) == ["replaced", "waiting"]
     api.roles.add_member("42", PREMIUM_ROLE)
-    await api.deliveries.release_waiting(USER)
+    api.deliveries.release_waiting(USER)
     await _settle(api)
     assert api.roles.members[USER] == set()
 

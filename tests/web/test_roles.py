@@ -78,7 +78,7 @@ async def test_a_user_who_is_not_in_the_guild_gets_the_roles_on_joining(api: Api
     response = await api.update_roles(BODY)
     assert (response.status_code, response.json()) == (200, answer(NOT_MEMBER))
     api.roles.add_member("42")
-    await api.deliveries.release_waiting()
+    api.deliveries.release_waiting()
     await _until_changed(api, 1)
     assert api.roles.changes[0].add == (PREMIUM_ROLE,)
 

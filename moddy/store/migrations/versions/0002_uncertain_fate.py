@@ -1,4 +1,4 @@
-"""Deliveries remember since when their effect is uncertain; finished ones are found by age.
+"""Deliveries remember the message they became, and since when that is uncertain.
 
 Revision: 0002, after 0001.
 """
@@ -13,12 +13,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and the index."""
+    """Add the columns, and an index to find finished deliveries by age."""
     op.add_column("deliveries", sa.Column("sending_since", sa.DateTime(timezone=True)))
+    op.add_column("deliveries", sa.Column("message_id", sa.String(20)))
     op.create_index("ix_deliveries_finished_at", "deliveries", ["finished_at"])
 
 
 def downgrade() -> None:
-    """Drop both."""
+    """Drop them."""
     op.drop_index("ix_deliveries_finished_at", table_name="deliveries")
+    op.drop_column("deliveries", "message_id")
     op.drop_column("deliveries", "sending_since")
