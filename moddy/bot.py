@@ -67,12 +67,13 @@ class ModdyBot(commands.AutoShardedBot):
         translator: app_commands.Translator,
         shard_count: int | None = None,
         shard_ids: Sequence[int] | None = None,
+        http_trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         # Moddy never speaks: discord.py need not warn of missing voice packages.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-        shards: dict[str, Any] = {"shard_count": shard_count}
+        options: dict[str, Any] = {"shard_count": shard_count, "http_trace": http_trace}
         if shard_ids is not None:
-            shards["shard_ids"] = list(shard_ids)
+            options["shard_ids"] = list(shard_ids)
         super().__init__(
             commands.when_mentioned,
             help_command=None,
@@ -83,7 +84,7 @@ class ModdyBot(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT,
             shard_connect_timeout=SHARD_CONNECT_TIMEOUT,
-            **shards,
+            **options,
         )
         self.configured_shard_count = shard_count
         self.logged_in = asyncio.Event()

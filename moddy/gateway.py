@@ -26,6 +26,8 @@ LONGEST_DELAY = 60.0
 # Seconds for all calls of a login; discord.py itself would wait for an answer for minutes.
 LOGIN_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
+# Session starts that are left to a person who mends what used up the others.
+SESSIONS_KEPT = 10
 # A connection whose other end vanished without a word is noticed by the system within 14 s:
 # heartbeats alone would take over a minute. Where the system has no such option it is left out.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
@@ -97,12 +99,24 @@ async def _run_once(bot: ModdyBot, token: str) -> None:
     bot.http.connector = aiohttp.TCPConnector(limit=0, socket_factory=_open_socket)
     async with asyncio.timeout(LOGIN_TIMEOUT):
         await bot.login(token)
-        shards, url, _limits = await bot.http.get_bot_gateway()
+        shards, url, limits = await bot.http.get_bot_gateway()
+    await _wait_for_sessions(limits["remaining"], limits["reset_after"] / 1000)
     # discord.py asks for the address only when it chooses the shard count, and goes to its
     # default one whenever it identifies anew: both must be the address that REST names.
     DiscordWebSocket.DEFAULT_GATEWAY = URL(url)
     bot.shard_count = bot.configured_shard_count or shards
     await bot.connect()
+
+
+async def _wait_for_sessions(remaining: int, reset_after: float) -> None:
+    """Wait while few session starts are left; `reset_after` is in seconds.
+
+    Discord resets the token of a bot that uses up its starts of a day. Source:
+    https://discord.com/developers/docs/events/gateway#session-start-limit-object
+    """
+    if remaining < SESSIONS_KEPT:
+        log.error("few session starts left: not connecting", remaining=remaining, wait=reset_after)
+        await asyncio.sleep(reset_after)
 
 
 def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:

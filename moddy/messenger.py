@@ -70,6 +70,30 @@ def discord_errors() -> Iterator[None]:
         raise DiscordUnavailable(type(error).__name__, outage=True, maybe_done=True) from error
 
 
+def trace_calls(
+    asked: Callable[[int], None], answered: Callable[[int, int | None], None]
+) -> aiohttp.TraceConfig:
+    """Return a trace for discord.py's HTTP client that tells of each call's start and end.
+
+    Both get the same number for the same call; the end comes with the status, None without one.
+    """
+
+    async def start(_session: object, call: object, _params: object) -> None:
+        asked(id(call))
+
+    async def end(_session: object, call: object, params: aiohttp.TraceRequestEndParams) -> None:
+        answered(id(call), params.response.status)
+
+    async def fail(_session: object, call: object, _params: object) -> None:
+        answered(id(call), None)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(start)
+    trace.on_request_end.append(end)
+    trace.on_request_exception.append(fail)
+    return trace
+
+
 def end_global_limit(client: discord.Client) -> None:
     """Let REST calls go out again, after one was cancelled.
 
@@ -92,8 +116,7 @@ def _translate(error: discord.HTTPException) -> DiscordError:
             discord_code=error.code,
             retry_after=_retry_after(error),
             outage=error.status == 408 or error.status >= 500,
-            # 503 comes before anything is done; the others may come after it.
-            maybe_done=error.status >= 500 and error.status != 503,
+            maybe_done=error.status >= 500,
         )
     return DiscordRefused(text, discord_code=error.code)
 
@@ -171,6 +194,11 @@ class DiscordMessenger:
                 if own and _text(_walk(message.components)) in wanted:
                     return str(message.id)
         return None
+
+    def has_open_dm(self, user_id: Snowflake) -> bool:
+        """Tell whether a message to this user needs no new DM channel."""
+        cached = self._bot._connection._get_private_channel_by_user(int(user_id))
+        return cached is not None
 
     async def _open_dm(self, user_id: Snowflake) -> discord.DMChannel:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 import structlog
@@ -35,7 +36,7 @@ ATTEMPT_TIMEOUT = 40.0
 POLL_INTERVAL = 1.0
 # Seconds that attempts in hand have when Moddy stops.
 FINISH_TIMEOUT = 3.0
-# How many attempts the worker keeps under way at most.
+# How many attempts of a kind the worker keeps under way at most.
 BATCH = 50
 
 
@@ -47,18 +48,24 @@ async def _at_once(_user_id: Snowflake) -> None:
     return None
 
 
+def _unguarded(_kind: DeliveryKind) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class Carrier(Struct, frozen=True, kw_only=True):
     """How deliveries of one kind are carried out.
 
     `attempt` makes one attempt and says what it ended with; a `ModdyError` that it raises leads
     to another by the schedule. `is_ready` tells whether an attempt makes sense now; while it does
     not, nothing is tried and nobody waits. `pace` returns when the next attempt for a user may
-    start. `given_up` is the final answer to the request when nothing helped.
+    start. `guard` is around each attempt; it may raise BreakerOpen instead of letting it be made.
+    `given_up` is the final answer to the request when nothing helped.
     """
 
     attempt: Callable[[Delivery], Awaitable[Outcome]]
     is_ready: Callable[[], bool] = _always
     pace: Callable[[Snowflake], Awaitable[None]] = _at_once
+    guard: Callable[[DeliveryKind], AbstractContextManager[None]] = _unguarded
     given_up: Answer | None = None
 
 
@@ -137,13 +144,15 @@ class Deliveries:
             while True:
                 self._due.clear()
                 await self._release_joined()
-                free = BATCH - len(self._running)
-                started = await self._start_due(free) if free > 0 else 0
-                # With all places taken there is probably more: look again once one is free.
-                if started < free:
+                if await self._start_due():
+                    # All places of a kind are taken, and there is probably more.
+                    await asyncio.wait(
+                        self._running.values(),
+                        timeout=POLL_INTERVAL,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                else:
                     await self._sleep_until_due()
-                elif self._running:
-                    await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._finish()
 
@@ -187,14 +196,24 @@ class Deliveries:
         except TimeoutError:
             pass
 
-    async def _start_due(self, limit: int) -> int:
+    async def _start_due(self) -> bool:
+        """Start what is due; returns whether a kind has all its places taken.
+
+        Each kind has places of its own: what waits for its pace holds up no other kind.
+        """
+        crowded = False
+        for kind, carrier in self._carriers.items():
+            places = BATCH - sum(task.get_name() == kind.value for task in self._running.values())
+            if places > 0 and carrier.is_ready():
+                places -= await self._start_due_of(kind, places)
+            crowded = crowded or places <= 0
+        return crowded
+
+    async def _start_due_of(self, kind: DeliveryKind, limit: int) -> int:
         now = self._clock.now()
-        kinds = [kind for kind, carrier in self._carriers.items() if carrier.is_ready()]
-        if not kinds:
-            return 0
         try:
             due = await self._database.read(
-                lambda c: store.find_due(c, now, kinds=kinds, limit=limit)
+                lambda c: store.find_due(c, now, kinds=[kind], limit=limit)
             )
         except StoreUnavailable as error:
             log.warning("store unavailable", task="deliveries", cause=str(error))
@@ -202,7 +221,7 @@ class Deliveries:
         except Exception:  # the edge of the worker: looking again may succeed
             log.exception("looking for due deliveries failed unexpectedly")
             return 0
-        for delivery_id, kind, user_id in due:
+        for delivery_id, _, user_id in due:
             self._start(delivery_id, kind, user_id)
         return len(due)
 
@@ -211,7 +230,8 @@ class Deliveries:
     ) -> asyncio.Task[Answer | None]:
         task = self._running.get(delivery_id)
         if task is None:
-            task = asyncio.create_task(self._process(delivery_id, kind, user_id))
+            work = self._process(delivery_id, kind, user_id)
+            task = asyncio.create_task(work, name=kind.value)
             self._running[delivery_id] = task
             task.add_done_callback(lambda _: self._running.pop(delivery_id, None))
         return task
@@ -250,8 +270,10 @@ class Deliveries:
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
         try:
-            async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                return await self._carriers[delivery.kind].attempt(delivery)
+            carrier = self._carriers[delivery.kind]
+            with carrier.guard(delivery.kind):
+                async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                    return await carrier.attempt(delivery)
         except TimeoutError:
             return self._failed(delivery, error="timeout", maybe_done=True)
         except BreakerOpen as error:

@@ -27,9 +27,13 @@ INVALID_LIMIT = 900
 # Being flagged for spam, and opening direct messages too fast. Source:
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 DM_STOP_CODES = frozenset({20026, 40003})
-DM_PAUSE = 600.0  # seconds
+# Seconds; doubled each time it happens again, and back to the first after a message got through.
+DM_PAUSE = 30.0
+LONGEST_DM_PAUSE = 600.0
 # Seconds without any answer after which nobody waits for Discord any longer.
 SLOW_AFTER = 0.5
+# Seconds after which a call whose end was never told is not waited for.
+FORGET_AFTER = 60.0
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 5.0
 
@@ -44,7 +48,8 @@ class DiscordGate:
         )
         self._invalid: deque[float] = deque()
         self._dms_paused_until = 0.0
-        self._asked_at: dict[object, float] = {}
+        self._dm_pause = DM_PAUSE
+        self._asked_at: dict[int, float] = {}
         self._answered_at = 0.0
 
     def allows(self, kind: DeliveryKind) -> bool:
@@ -56,7 +61,8 @@ class DiscordGate:
     @property
     def is_slow(self) -> bool:
         """Whether a call waits for its answer while no other gets one."""
-        oldest = min(self._asked_at.values(), default=None)
+        horizon = self._clock() - FORGET_AFTER
+        oldest = min((at for at in self._asked_at.values() if at > horizon), default=None)
         since = None if oldest is None else max(oldest, self._answered_at)
         return since is not None and self._clock() - since > SLOW_AFTER
 
@@ -66,30 +72,41 @@ class DiscordGate:
         return self._breaker.state
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self, kind: DeliveryKind) -> Iterator[None]:
         """Wrap one attempt. Raises BreakerOpen when Discord should not be called now."""
         try:
             with self._breaker.call():
                 yield
         except DiscordUnavailable as error:
             if error.discord_code in DM_STOP_CODES:
-                self._dms_paused_until = self._clock() + DM_PAUSE
-                log.error("direct messages paused", code=error.discord_code, seconds=DM_PAUSE)
+                self._pause_dms(error.discord_code)
             raise
+        if kind is DeliveryKind.NOTIFY:
+            self._dm_pause = DM_PAUSE
 
-    def asked(self, call: object) -> None:
+    def _pause_dms(self, code: int) -> None:
+        now = self._clock()
+        if now < self._dms_paused_until:
+            return  # one of those that were under way already
+        log.error("direct messages paused", code=code, seconds=self._dm_pause)
+        self._dms_paused_until = now + self._dm_pause
+        self._dm_pause = min(self._dm_pause * 2, LONGEST_DM_PAUSE)
+
+    def asked(self, call: int) -> None:
         """Note that a call was sent."""
         self._asked_at[call] = self._clock()
 
-    def answered(self, call: object, status: int | None) -> None:
+    def answered(self, call: int, status: int | None) -> None:
         """Note how a call ended; `status` is None when it got no answer."""
         self._asked_at.pop(call, None)
         if status is None:
             return
-        now = self._answered_at = self._clock()
+        now = self._clock()
+        self._answered_at = now
         if status in INVALID_STATUSES:
             self._invalid.append(now)
-            self._is_near_ban()
+            if self._is_near_ban():
+                log.error("Discord is not called for a while: too many invalid answers")
 
     def _is_near_ban(self) -> bool:
         horizon = self._clock() - INVALID_WINDOW

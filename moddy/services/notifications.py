@@ -19,7 +19,8 @@ from moddy.notices import Notice, NotifyMetadata
 from moddy.ports import Clock, Messenger
 from moddy.services import answers, intake
 from moddy.services.intake import Accepted, new_delivery_id
-from moddy.services.premium import Premium, effective_plan, period_end_ahead
+from moddy.services.premium import Premium
+from moddy.services.premium_terms import effective_plan, period_end_ahead
 from moddy.services.schedule import is_fate_unknown
 from moddy.store import deliveries as store
 from moddy.store import users

@@ -18,10 +18,13 @@ from moddy.store.group_commit import Contention, GroupCommit, Work
 
 T = TypeVar("T")
 
-# Seconds. SQLite waits this long for another process's write lock before it gives up; the whole
-# transaction may take a little longer, and still leaves room before the 9 s answer limit.
-BUSY_TIMEOUT = 3.0
+# Seconds for a transaction; leaves room before the 9 s answer limit.
 TRANSACTION_TIMEOUT = 5.0
+# The share of it that SQLite waits for another process's write lock before it gives up.
+BUSY_SHARE = 0.6
+BUSY_TIMEOUT = TRANSACTION_TIMEOUT * BUSY_SHARE
+# Seconds for a schema upgrade.
+PATIENCE = 300.0
 POSTGRESQL_WRITERS = 4
 # serialization_failure and deadlock_detected. Source:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -44,10 +47,13 @@ class Database:
         self,
         engine: AsyncEngine,
         *,
+        patient: Callable[[], AsyncEngine] | None = None,
         timeout: float = TRANSACTION_TIMEOUT,
         checkpoint: Callable[[str], None] = _pass,
     ) -> None:
+        self.checkpoint = checkpoint
         self._engine = engine
+        self._patient = patient
         self._timeout = timeout
         # SQLite has one writer at a time; PostgreSQL's groups can overlap.
         writers = 1 if self.is_sqlite else POSTGRESQL_WRITERS
@@ -62,8 +68,19 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine, for migrations."""
+        """The engine."""
         return self._engine
+
+    @asynccontextmanager
+    async def connect_patiently(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection of its own, whose statements and waits may take minutes."""
+        engine = self._engine if self._patient is None else self._patient()
+        try:
+            async with engine.connect() as connection:
+                yield connection
+        finally:
+            if engine is not self._engine:
+                await engine.dispose()
 
     async def run_writes(self) -> None:
         """Commit what `transaction` is given, until cancelled."""
@@ -135,8 +152,9 @@ async def open_database(
     Nothing is connected before the first use. `checkpoint` is told of named moments, for tests
     that end the process there.
     """
-    engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url)
-    database = Database(engine, checkpoint=checkpoint)
+    make = _sqlite_engine if url.startswith("sqlite") else _postgresql_engine
+    engine = make(url, TRANSACTION_TIMEOUT)
+    database = Database(engine, patient=lambda: make(url, PATIENCE), checkpoint=checkpoint)
     writes = asyncio.create_task(database.run_writes(), name="writes")
     try:
         yield database
@@ -147,12 +165,15 @@ async def open_database(
         await engine.dispose()
 
 
-def _sqlite_engine(url: str) -> AsyncEngine:
+def _sqlite_engine(url: str, seconds: float) -> AsyncEngine:
     path = url.partition("///")[2]
-    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(type(error).__name__) from error
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=path),
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": seconds * BUSY_SHARE},
         hide_parameters=True,
     )
     sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
@@ -177,14 +198,12 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _postgresql_engine(url: str) -> AsyncEngine:
+def _postgresql_engine(url: str, seconds: float) -> AsyncEngine:
     import asyncpg  # noqa: PLC0415 (SQLite users need not wait for it)
 
     async def connect() -> Any:
         # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
-        return await asyncpg.connect(
-            url, timeout=TRANSACTION_TIMEOUT, command_timeout=TRANSACTION_TIMEOUT
-        )
+        return await asyncpg.connect(url, timeout=TRANSACTION_TIMEOUT, command_timeout=seconds)
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import SchemaTooNew, StoreUnavailable
-from moddy.store.database import BUSY_TIMEOUT, Database
+from moddy.store.database import PATIENCE, Database
 
 # The newest revision under `migrations/versions`.
-HEAD = "0002"
+HEAD = "0005"
 # Any fixed number does; it names Moddy's migration among PostgreSQL's advisory locks.
 _ADVISORY_LOCK = 0x4D6F646479
-# Seconds for the whole upgrade, waiting for another process's upgrade included.
-MIGRATION_TIMEOUT = 300.0
-LOCK_POLL_INTERVAL = 0.2
 
 
 async def migrate(database: Database) -> str:
@@ -30,36 +26,20 @@ async def migrate(database: Database) -> str:
         StoreUnavailable: the database did not answer.
     """
     try:
-        async with asyncio.timeout(MIGRATION_TIMEOUT), database.engine.connect() as connection:
-            if database.is_sqlite:
-                # BEGIN IMMEDIATE, which every transaction here starts with, is the lock; a
-                # second process waits for it as long as an upgrade may take.
-                await _set_busy_timeout(connection, MIGRATION_TIMEOUT)
+        async with asyncio.timeout(PATIENCE), database.connect_patiently() as connection:
+            # On SQLite BEGIN IMMEDIATE, which every transaction here starts with, is the lock;
+            # a second process waits for it as long as an upgrade may take.
             async with connection.begin():
                 if not database.is_sqlite:
-                    await _take_lock(connection)
+                    query = sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)
+                    await connection.execute(sa.select(query))
                 current = await _revision(connection)
                 if current != HEAD:
                     await connection.run_sync(_upgrade, current)
-            if database.is_sqlite:
-                await _set_busy_timeout(connection, BUSY_TIMEOUT)
+                    database.checkpoint("migration")
             return HEAD
     except (DBAPIError, OSError, TimeoutError) as error:
         raise StoreUnavailable(type(error).__name__) from error
-
-
-async def _set_busy_timeout(connection: AsyncConnection, seconds: float) -> None:
-    # On the driver's own connection: this must not begin a transaction.
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    await (await driver.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")).close()
-
-
-async def _take_lock(connection: AsyncConnection) -> None:
-    """Wait for another process's upgrade on PostgreSQL; the lock ends with the transaction."""
-    # Asked again and again: one statement may not take as long as an upgrade does.
-    query = sa.select(sa.func.pg_try_advisory_xact_lock(_ADVISORY_LOCK))
-    while not await connection.scalar(query):  # noqa: ASYNC110 (another process has it)
-        await asyncio.sleep(LOCK_POLL_INTERVAL)
 
 
 async def _revision(connection: AsyncConnection) -> str | None:

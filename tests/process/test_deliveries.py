@@ -25,7 +25,6 @@ TROUBLES: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "banned": ({"status": 429, "cloudflare": True}, QUEUED),
     "token refused once": ({"status": 401}, QUEUED),
     "slow": ({"delay": 9.5}, QUEUED),
-    "too many new channels": ({"status": 400, "code": 40003}, QUEUED),
 }
 
 
