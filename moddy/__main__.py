@@ -11,13 +11,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from moddy import __version__
 from moddy.config import LogLevel, Settings, load_settings, read_environment
+from moddy.console import deliveries
 from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError, StoreUnavailable
+from moddy.store.database import Database, open_database
+
+T = TypeVar("T")
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -33,8 +37,12 @@ def main(context: click.Context) -> None:
     Without a command it runs the bot, configured by environment variables and a .env file in
     the current directory.
     """
+    context.obj = _on_database
     if context.invoked_subcommand is None:
         context.invoke(run)
+
+
+main.add_command(deliveries)
 
 
 @main.command()
@@ -62,7 +70,6 @@ def migrate() -> None:
     settings = _settings(need_token=False)
 
     async def upgrade() -> None:
-        from moddy.store.database import open_database  # noqa: PLC0415
         from moddy.store.migrate import migrate as upgrade_schema  # noqa: PLC0415
 
         async with open_database(settings.database_url) as database:
@@ -111,6 +118,26 @@ def _run(
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_until_signal(work))
+    except BaseExceptionGroup as group:
+        _explain(group)
+    except ModdyError as error:
+        _explain(error)
+
+
+def _on_database(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """Run `work` on the configured database as it is; Ctrl-C ends it."""
+    from moddy.logs import configure_logging  # noqa: PLC0415
+
+    settings = _settings(need_token=False)
+    # Standard output is for what was asked.
+    configure_logging(settings.log_level, settings.log_format, stream=sys.stderr)
+
+    async def run_work() -> T:
+        async with open_database(settings.database_url) as database:
+            return await work(database)
+
+    try:
+        return asyncio.run(run_work())
     except BaseExceptionGroup as group:
         _explain(group)
     except ModdyError as error:

@@ -47,6 +47,12 @@ class SchemaTooNew(ModdyError):
     code = "schema_too_new"
 
 
+class SchemaTooOld(ModdyError):
+    """The database has to be migrated before it can be used."""
+
+    code = "schema_too_old"
+
+
 class IdempotencyConflict(ModdyError):
     """An Idempotency-Key came again with a different body."""
 
@@ -182,6 +188,17 @@ class BackendUnavailable(BackendError):
     ) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after = retry_after
+
+
+class BackendPaused(BackendUnavailable):
+    """Nothing was sent: the backend did not answer lately, and it is not asked for a while."""
+
+    code = "backend_paused"
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__(
+            "not called: the backend did not answer the last calls", retry_after=retry_after
+        )
 
 
 class BackendUnauthorized(BackendError):

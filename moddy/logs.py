@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -21,9 +21,10 @@ from moddy.request_ids import current_request_id
 FRAMES = 12
 
 
-def configure_logging(level: LogLevel, form: LogFormat) -> None:
-    """Send every log line of this process to standard output."""
-    console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and sys.stdout.isatty())
+def configure_logging(level: LogLevel, form: LogFormat, *, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream`, standard output when it is None."""
+    stream = stream or sys.stdout
+    console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
     renderer: structlog.typing.Processor
     if console:
         renderer = structlog.dev.ConsoleRenderer(
@@ -39,7 +40,7 @@ def configure_logging(level: LogLevel, form: LogFormat) -> None:
         describe_exception,
         cut_details,
     ]
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -34,8 +34,11 @@ def after_failure(
     `maybe_done` tells that it may have had its effect all the same; that also holds when an
     earlier attempt left it open. `given_up` is the answer once there is no more trying.
     """
-    if now - delivery.created_at >= GIVE_UP_AFTER:
-        return Outcome(state=DeliveryState.DEAD, answer=given_up, error=error)
+    if now - (delivery.retried_at or delivery.created_at) >= GIVE_UP_AFTER:
+        maybe_done = maybe_done or delivery.is_left_open
+        return Outcome(
+            state=DeliveryState.DEAD, answer=given_up, error=error, maybe_done=maybe_done
+        )
     delay = RETRY_DELAYS[min(delivery.tries, len(RETRY_DELAYS) - 1)] * uniform(*JITTER)
     asked = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
     return Outcome(

@@ -39,6 +39,7 @@ class DeliveryState(Enum):
     STALE = "stale"  # an event older than the last one accepted
     DEAD = "dead"  # given up after many tries
     UNCERTAIN = "uncertain"  # may have been sent, and must not be sent twice: for a person
+    DROPPED = "dropped"  # given up by a person
 
 
 # How long a worker has for one attempt, all included. It outlives the longest attempt, so that
@@ -79,6 +80,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     tries: int = 0
     leased_until: datetime | None = None
     sending_since: datetime | None = None
+    retried_at: datetime | None = None  # by a person
 
     @property
     def is_left_open(self) -> bool:
@@ -353,6 +355,7 @@ async def mark_shown(
     await connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.id.in_(delivery_ids))
+        .where(deliveries.c.state == DeliveryState.KEPT.value)
         .values(state=DeliveryState.SHOWN.value, leased_until=None, finished_at=now)
     )
 
@@ -385,4 +388,5 @@ def _delivery(row: sa.Row[tuple[object, ...]]) -> Delivery:
         tries=found["tries"],
         leased_until=found["leased_until"],
         sending_since=found["sending_since"],
+        retried_at=found["retried_at"],
     )

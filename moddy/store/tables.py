@@ -85,6 +85,8 @@ deliveries = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("discord_id", _DiscordId, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    # Of an event: its type, to choose by without reading the payload.
+    sa.Column("topic", sa.String(16)),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     # SHA-256 of the request's JSON value, to tell a repeat from a reuse of the key.
@@ -108,6 +110,7 @@ deliveries = sa.Table(
     sa.UniqueConstraint("kind", "idempotency_key"),
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "discord_id", "kind", "state"),
+    sa.Index(None, "topic", "state", "sequence"),
     sa.Index(None, "finished_at"),
 )
 
