@@ -12,17 +12,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from moddy.models import NotifyAction
+from moddy.models import NotifyAction, SubscriptionStatus
 
 
 class NotifyMetadata(Struct, frozen=True, kw_only=True):
     """The metadata keys that Moddy uses; e-mail, phone and Stripe ids are never read.
 
     `amount_minor` and `prorated_amount_minor` are in the currency's minor units; `currency` is
-    an upper-case ISO 4217 code; times are aware and in UTC.
+    an upper-case ISO 4217 code; times are aware and in UTC; `status` is the subscription's.
     """
 
     subscription_type: str | None = None
+    status: SubscriptionStatus | None = None
     amount_minor: int | None = None
     currency: str | None = None
     message: str | None = None
@@ -43,6 +44,7 @@ class NotifyMetadata(Struct, frozen=True, kw_only=True):
         raw = raw or {}
         return cls(
             subscription_type=_period(raw.get("subscription_type")),
+            status=_status(raw.get("status")),
             amount_minor=_integer(raw.get("amount")),
             currency=_currency(raw.get("currency")),
             message=_text(raw.get("message")),
@@ -108,6 +110,11 @@ def _currency(value: object) -> str | None:
     if text is None or len(text) != 3 or not text.isascii() or not text.isalpha():
         return None
     return text.upper()
+
+
+def _status(value: object) -> SubscriptionStatus | None:
+    text = _text(value)
+    return SubscriptionStatus(text.lower()) if text else None
 
 
 _PERIODS = {"monthly": "monthly", "month": "monthly", "yearly": "yearly", "year": "yearly"}

@@ -50,6 +50,10 @@ GOOD: list[tuple[str, str, object]] = [
     ("MODDY_GUILD_ID", "0042", "42"),
     ("PREMIUM_PLANS", "moddy_max", frozenset({"moddy_max"})),
     ("PREMIUM_PLANS", " a , b ,, a", frozenset({"a", "b"})),
+    ("PAST_DUE_GRACE_DAYS", "0", 0),
+    ("PAST_DUE_GRACE_DAYS", "365", 365),
+    ("DELIVERY_RETENTION_DAYS", "1", 1),
+    ("DELIVERY_RETENTION_DAYS", "3650", 3650),
     ("DEVELOPER_IDS", "1, 2", frozenset({"1", "2"})),
     ("REPORT_MESSAGES", "true", True),
     ("REPORT_MESSAGES", "FALSE", False),
@@ -102,6 +106,8 @@ BAD: list[tuple[str, str]] = [
         for text in ("0", "-1", "18446744073709551616", "abc", "1.0", "1,2", "٣", "1" * 21)
     ),
     ("PREMIUM_PLANS", ","),
+    *(("PAST_DUE_GRACE_DAYS", text) for text in ("-1", "366", "1.5", "a week")),
+    *(("DELIVERY_RETENTION_DAYS", text) for text in ("0", "-1", "3651", "1.5", "a month")),
     ("DEVELOPER_IDS", "1,x"),
     ("DEVELOPER_IDS", ", ,"),
     ("REPORT_MESSAGES", "perhaps"),
@@ -148,6 +154,7 @@ def test_defaults_are_the_contracts() -> None:
     assert str(settings.backend_internal_url) == "http://website-backend.railway.internal:8080"
     assert settings.database_url == "sqlite:///moddy.db"
     assert settings.premium_plans == {"moddy_max"}
+    assert (settings.past_due_grace_days, settings.delivery_retention_days) == (7, 30)
     assert settings.developer_ids == frozenset()
     assert settings.report_messages is False
     assert (settings.log_level, settings.log_format) == (LogLevel.INFO, LogFormat.AUTO)

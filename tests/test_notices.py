@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moddy.models import SubscriptionStatus
 from moddy.notices import NotifyMetadata, read_time
 
 MOMENT = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -70,6 +71,11 @@ CASES: list[tuple[str, str, object, object]] = [
     ("changes", "changes", {"a": 1}, ()),
     ("old_plan", "old_plan", "moddy_mini", "moddy_mini"),
     ("new_plan", "new_plan", ["x"], None),
+    ("status", "status", " Past_Due ", SubscriptionStatus.PAST_DUE),
+    ("status", "status", "active", SubscriptionStatus.ACTIVE),
+    ("status", "status", "paused", SubscriptionStatus.UNKNOWN),
+    ("status", "status", "", None),
+    ("status", "status", ["active"], None),
     ("event_id", "event_id", "evt_1", "evt_1"),
     ("event_id", "event_id", "", None),
     ("event_id", "event_id", 1, None),

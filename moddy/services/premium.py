@@ -1,23 +1,31 @@
-"""The PREMIUM attribute: what each action makes of it, its audit trail, and reading it."""
+"""The PREMIUM attribute: reading it, changing it with its audit trail, and ending it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
-import structlog
+import msgspec
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
 from moddy.ports import Clock
+from moddy.request_ids import new_request_id
+from moddy.services.premium_terms import Terms, decide
+from moddy.services.roles import RolesPayload, store_update
 from moddy.store import premium_audit, users
 from moddy.store.database import Database
+from moddy.store.deliveries import RequestContext
 from moddy.store.premium_audit import PremiumChange
 from moddy.store.users import User
 
-log = structlog.get_logger(__name__)
-
+# How long premium stays on with a payment past due, unless told otherwise.
+GRACE = timedelta(days=7)
+# As many users whose end has come are looked at together.
 ENDED_BATCH = 100
 
 
@@ -28,65 +36,50 @@ class PremiumStatus(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+def terms_of(user: User) -> Terms:
+    """Return what is kept of a user's premium."""
+    return Terms(premium=user.premium, until=user.premium_until, grace_until=user.grace_until)
+
+
 def status_at(user: User, now: datetime) -> PremiumStatus:
     """Return the user's premium as of `now`: it ends at its moment, swept away yet or not."""
-    if not user.premium or (user.premium_until is not None and user.premium_until <= now):
-        return PremiumStatus(premium=False)
-    return PremiumStatus(premium=True, until=user.premium_until)
+    terms = terms_of(user).at(now)
+    return PremiumStatus(premium=terms.premium, until=terms.ends_at)
 
 
-def effective_plan(action: NotifyAction, plan: str | None, metadata: NotifyMetadata) -> str | None:
-    """Return the plan that the customer has after the action, None when it is not told.
+class _Change(Struct, frozen=True, kw_only=True):
+    """Who changes the attribute, and why."""
 
-    A plan change names it as `new_plan` as well; `plan` may then be either.
-    """
-    if action in (NotifyAction.PLAN_UPGRADED, NotifyAction.PLAN_DOWNGRADED):
-        return metadata.new_plan or plan
-    return plan
-
-
-def decide(
-    action: NotifyAction,
-    *,
-    plan: str | None,
-    metadata: NotifyMetadata,
-    current: PremiumStatus,
-    premium_plans: frozenset[str],
-    now: datetime,
-) -> PremiumStatus:
-    """Return what the action makes of the attribute, by the table of ``POST /internal/notify``.
-
-    Where the action leaves premium on and the customer has cancelled at the period's end, it is
-    on until then. `plan` is the effective plan.
-    """
-    is_premium_plan = plan in premium_plans
-    if action is NotifyAction.SUBSCRIPTION_CANCELLED:
-        end = period_end_ahead(metadata, now)
-        if end is None:
-            return PremiumStatus(premium=False)
-        if is_premium_plan or current.premium:
-            return PremiumStatus(premium=True, until=end)
-        return current
-    if is_premium_plan:
-        return PremiumStatus(premium=True, until=period_end_ahead(metadata, now))
-    if action is NotifyAction.PLAN_DOWNGRADED:
-        return PremiumStatus(premium=False)
-    return current
-
-
-def period_end_ahead(metadata: NotifyMetadata, now: datetime) -> datetime | None:
-    """Return the period's end when the customer has cancelled at it and it lies ahead."""
-    end = metadata.current_period_end
-    return end if metadata.cancel_at_period_end and end is not None and end > now else None
+    actor: str
+    reason: str
+    request_id: str
 
 
 class Premium:
-    """The one place that answers "is this user premium?", and that changes it."""
+    """The one place that answers "is this user premium?", and that changes it.
 
-    def __init__(self, *, database: Database, clock: Clock, premium_plans: frozenset[str]) -> None:
+    Premium that ends by itself takes the role `role_id` of the guild with it, when both are
+    given; `wake_deliveries` is told when that is to be done.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        premium_plans: frozenset[str],
+        grace: timedelta = GRACE,
+        guild_id: Snowflake | None = None,
+        role_id: Snowflake | None = None,
+        wake_deliveries: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self.premium_plans = premium_plans
+        self._grace = grace
+        self._guild_id = guild_id
+        self._role_id = role_id
+        self._wake_deliveries = wake_deliveries
 
     async def status(self, user_id: Snowflake) -> PremiumStatus:
         """Return a user's premium now. Raises StoreUnavailable."""
@@ -101,61 +94,107 @@ class Premium:
         *,
         plan: str | None,
         metadata: NotifyMetadata,
-        request_id: str | None,
+        request_id: str,
     ) -> None:
         """Make the change that an accepted action asks for, in the caller's transaction."""
         now = self._clock.now()
+        kept = terms_of(user)
+        current = kept.at(now)
         new = decide(
             action,
             plan=plan,
             metadata=metadata,
-            current=status_at(user, now),
+            current=current,
             premium_plans=self.premium_plans,
+            grace=self._grace,
             now=now,
         )
-        await self._save(
-            connection, user, new, actor="backend", reason=action.value, request_id=request_id
-        )
+        if kept.premium and not current.premium and not new.premium:
+            # It ended before this came, and no sweep has seen it yet.
+            await self._end(connection, user.discord_id, kept, now)
+            kept = current
+        change = _Change(actor="backend", reason=action.value, request_id=request_id)
+        await self._save(connection, user.discord_id, kept, new, change)
 
     async def end_due(self) -> int:
-        """Turn off the premium of users whose end has come; returns how many. Raises
-        StoreUnavailable.
-        """
-        return await self._database.transaction(self._end_due)
+        """Turn off the premium of users whose end has come, and take their role.
 
-    async def _end_due(self, connection: AsyncConnection) -> int:
+        Returns how many. Raises StoreUnavailable.
+        """
         now = self._clock.now()
         ended = 0
-        for user_id in await users.find_ended(connection, now, limit=ENDED_BATCH):
-            user = await users.lock(connection, user_id)
-            if user.premium and not status_at(user, now).premium:
-                off = PremiumStatus(premium=False)
-                await self._save(connection, user, off, actor="moddy", reason="period_ended")
-                ended += 1
+        while due := await self._database.read(
+            lambda c: users.find_ended(c, now, limit=ENDED_BATCH)
+        ):
+            # Each user in a transaction of their own, so that one of them cannot hold up others.
+            ends = (self._end_one(user_id, now) for user_id in due)
+            results = await asyncio.gather(*ends, return_exceptions=True)
+            ended += sum(result is True for result in results)
+            self._wake_deliveries()
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
         return ended
+
+    async def _end_one(self, user_id: Snowflake, now: datetime) -> bool:
+        async def work(connection: AsyncConnection) -> bool:
+            # Another process may have been here, or they may have paid, since they were found.
+            kept = terms_of(await users.lock(connection, user_id))
+            has_ended = kept.premium and not kept.at(now).premium
+            if has_ended:
+                await self._end(connection, user_id, kept, now)
+            return has_ended
+
+        return await self._database.transaction(work, about=user_id)
+
+    async def _end(
+        self, connection: AsyncConnection, user_id: Snowflake, kept: Terms, now: datetime
+    ) -> None:
+        """Turn premium off that has ended by itself, and have the role taken."""
+        by_grace = kept.ends_at == kept.grace_until
+        change = _Change(
+            actor="moddy",
+            reason="grace_ended" if by_grace else "period_ended",
+            request_id=new_request_id(),
+        )
+        await self._save(connection, user_id, kept, kept.at(now), change)
+        if self._guild_id is None or self._role_id is None:
+            return
+        payload = RolesPayload(guild_id=str(self._guild_id), add=(), remove=(str(self._role_id),))
+        context = RequestContext(
+            request_id=change.request_id,
+            body_hash=hashlib.sha256(msgspec.json.encode(payload)).digest(),
+        )
+        await store_update(connection, user_id, payload, context, now=now)
 
     async def _save(
         self,
         connection: AsyncConnection,
-        user: User,
-        new: PremiumStatus,
-        *,
-        actor: str,
-        reason: str,
-        request_id: str | None = None,
+        user_id: Snowflake,
+        old: Terms,
+        new: Terms,
+        change: _Change,
     ) -> None:
-        if (user.premium, user.premium_until) == (new.premium, new.until):
+        if old == new:
             return
-        await users.save_premium(connection, user.discord_id, premium=new.premium, until=new.until)
-        change = PremiumChange(
-            discord_id=user.discord_id,
-            actor=actor,
-            old_premium=user.premium,
-            old_until=user.premium_until,
+        await users.save_premium(
+            connection,
+            user_id,
+            premium=new.premium,
+            until=new.until,
+            grace_until=new.grace_until,
+        )
+        if (old.premium, old.ends_at) == (new.premium, new.ends_at):
+            return
+        audited = PremiumChange(
+            discord_id=user_id,
+            actor=change.actor,
+            old_premium=old.premium,
+            old_until=old.ends_at,
             new_premium=new.premium,
-            new_until=new.until,
-            reason=reason,
-            request_id=request_id,
+            new_until=new.ends_at,
+            reason=change.reason,
+            request_id=change.request_id,
             at=self._clock.now(),
         )
-        await premium_audit.add(connection, change)
+        await premium_audit.add(connection, audited)

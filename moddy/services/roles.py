@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +33,9 @@ from moddy.store.deliveries import (
     RequestContext,
 )
 
+# Discord's answer to asking for a guild that Moddy is not in.
+MISSING_ACCESS = 50001
+
 
 class RolesPayload(Struct, frozen=True, kw_only=True):
     """A role update as stored: the ids are digits."""
@@ -39,6 +43,30 @@ class RolesPayload(Struct, frozen=True, kw_only=True):
     guild_id: str
     add: tuple[str, ...]
     remove: tuple[str, ...]
+
+
+async def store_update(
+    connection: AsyncConnection,
+    user_id: Snowflake,
+    payload: RolesPayload,
+    context: RequestContext,
+    *,
+    now: datetime,
+) -> Delivery:
+    """Store a role update, due at once; it replaces older ones of the user that still wait."""
+    await users.lock(connection, user_id)
+    await store.replace_older(connection, DeliveryKind.ROLES, user_id, now=now)
+    delivery = Delivery(
+        id=new_delivery_id(),
+        kind=DeliveryKind.ROLES,
+        user_id=user_id,
+        state=DeliveryState.PENDING,
+        payload=msgspec.json.encode(payload),
+        created_at=now,
+        request_id=context.request_id,
+    )
+    await store.insert(connection, delivery, context)
+    return delivery
 
 
 class RoleUpdates:
@@ -81,7 +109,9 @@ class RoleUpdates:
         queued = answers.roles_queued(self.guild_id)
 
         async def store_new(connection: AsyncConnection) -> Accepted:
-            delivery = await self._store(connection, request.discord_id, payload, context)
+            delivery = await store_update(
+                connection, request.discord_id, payload, context, now=self._clock.now()
+            )
             return Accepted(queued=queued, delivery=delivery)
 
         return await intake.accept(
@@ -104,28 +134,6 @@ class RoleUpdates:
             role = (str(self._premium_role_id),)
             add, remove = (role, ()) if request.plan in self._premium_plans else ((), role)
         return RolesPayload(guild_id=str(guild_id), add=add, remove=remove)
-
-    async def _store(
-        self,
-        connection: AsyncConnection,
-        user_id: Snowflake,
-        payload: RolesPayload,
-        context: RequestContext,
-    ) -> Delivery:
-        now = self._clock.now()
-        await users.lock(connection, user_id)
-        await store.replace_older(connection, DeliveryKind.ROLES, user_id, now=now)
-        delivery = Delivery(
-            id=new_delivery_id(),
-            kind=DeliveryKind.ROLES,
-            user_id=user_id,
-            state=DeliveryState.PENDING,
-            payload=msgspec.json.encode(payload),
-            created_at=now,
-            request_id=context.request_id,
-        )
-        await store.insert(connection, delivery, context)
-        return delivery
 
     async def attempt(self, delivery: Delivery) -> Outcome:
         """Try once to make the roles as asked. Raises DiscordUnavailable to be tried again."""
@@ -170,11 +178,12 @@ class RoleUpdates:
         return None
 
     def _refused(self, guild_id: Snowflake, error: DiscordError) -> Outcome:
+        unknown = isinstance(error, GuildNotFound) or error.discord_code == MISSING_ACCESS
+        if unknown and self._roles.knows_guild(guild_id) is None:
+            # Not certain before the gateway is ready: it may be an outage of the guild.
+            raise DiscordUnavailable("guild not known yet") from error
         match error:
             case GuildNotFound():
-                if self._roles.knows_guild(guild_id) is None:
-                    # Not certain before the gateway is ready: it may be an outage of the guild.
-                    raise DiscordUnavailable("guild not known yet") from error
                 answer = answers.roles_no_guild(guild_id)
             case RoleNotFound():
                 answer = answers.roles_no_role(guild_id)

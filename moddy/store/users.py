@@ -6,8 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
@@ -21,6 +20,7 @@ class User(Struct, frozen=True, kw_only=True):
     locale: str | None = None
     premium: bool = False
     premium_until: datetime | None = None
+    grace_until: datetime | None = None
     last_event_created: datetime | None = None
 
 
@@ -35,16 +35,26 @@ async def lock(connection: AsyncConnection, user_id: Snowflake) -> User:
 
     Two requests for one user thus commit one after the other on PostgreSQL as well.
     """
-    await _insert_missing(connection, user_id)
-    query = sa.select(users).where(users.c.discord_id == user_id).with_for_update()
+    insert = _insert(connection, user_id)
+    # Setting the id to itself takes the lock and gives the row back in the same statement.
+    query = insert.on_conflict_do_update(
+        index_elements=[users.c.discord_id], set_={"discord_id": insert.excluded.discord_id}
+    ).returning(*users.c)
     return _user((await connection.execute(query)).one())
 
 
 async def save_premium(
-    connection: AsyncConnection, user_id: Snowflake, *, premium: bool, until: datetime | None
+    connection: AsyncConnection,
+    user_id: Snowflake,
+    *,
+    premium: bool,
+    until: datetime | None,
+    grace_until: datetime | None = None,
 ) -> None:
     """Set the PREMIUM attribute of an existing user."""
-    await _update(connection, user_id, premium=premium, premium_until=until)
+    await _update(
+        connection, user_id, premium=premium, premium_until=until, grace_until=grace_until
+    )
 
 
 async def save_event_created(
@@ -56,26 +66,26 @@ async def save_event_created(
 
 async def save_locale(connection: AsyncConnection, user_id: Snowflake, locale: str) -> None:
     """Remember the user's last seen Discord locale."""
-    await _insert_missing(connection, user_id)
+    await connection.execute(_insert(connection, user_id).on_conflict_do_nothing())
     await _update(connection, user_id, locale=locale)
 
 
 async def find_ended(connection: AsyncConnection, now: datetime, *, limit: int) -> list[Snowflake]:
     """Return users whose premium ended at or before `now` and is still marked as on."""
+    ended = sa.or_(users.c.premium_until <= now, users.c.grace_until <= now)
     query = (
         sa.select(users.c.discord_id)
-        .where(users.c.premium, users.c.premium_until <= now)
-        .order_by(users.c.premium_until)
+        .where(users.c.premium, ended)
+        .order_by(sa.func.coalesce(users.c.premium_until, users.c.grace_until))
         .limit(limit)
     )
     return [Snowflake(found) for found in (await connection.execute(query)).scalars()]
 
 
-async def _insert_missing(connection: AsyncConnection, user_id: Snowflake) -> None:
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    await connection.execute(
-        insert(users).values(discord_id=user_id, premium=False).on_conflict_do_nothing()
-    )
+def _insert(connection: AsyncConnection, user_id: Snowflake) -> postgresql.Insert | sqlite.Insert:
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    query: postgresql.Insert | sqlite.Insert = insert(users)
+    return query.values(discord_id=user_id, premium=False)
 
 
 async def _update(connection: AsyncConnection, user_id: Snowflake, **values: object) -> None:

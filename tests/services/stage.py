@@ -61,7 +61,8 @@ class Stage:
         self.reachable = asyncio.Event()
         self.reachable.set()
         self.jitter: list[tuple[float, float]] = []
-        self.premium = Premium(database=database, clock=self.clock, premium_plans=PREMIUM_PLANS)
+        self.woken = 0
+        self.premium = self.make_premium(database)
         self.notifications = Notifications(
             database=database,
             clock=self.clock,
@@ -76,6 +77,20 @@ class Stage:
         }
         self.deliveries = self.make_worker()
         self._number = 0
+
+    def make_premium(self, database: Database) -> Premium:
+        """Premium over a store; what ends by itself wakes the worker, counted in `woken`."""
+        return Premium(
+            database=database,
+            clock=self.clock,
+            premium_plans=PREMIUM_PLANS,
+            guild_id=GUILD,
+            role_id=PREMIUM_ROLE,
+            wake_deliveries=self._wake,
+        )
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     def make_role_updates(
         self,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moddy.models import NotifyAction, Snowflake
+from moddy.models import NotifyAction, Snowflake, SubscriptionStatus
 from moddy.notices import NotifyMetadata
-from moddy.services.premium import PremiumStatus, decide, effective_plan, status_at
+from moddy.services.premium import PremiumStatus, status_at
+from moddy.services.premium_terms import Terms, decide, effective_plan
 from moddy.store.users import User
 from tests.fakes import START
 
@@ -21,6 +22,7 @@ LATER = NOW + timedelta(days=60)
 BEHIND = NOW - timedelta(days=1)
 ADA = Snowflake("100000000000000001")
 PREMIUM_PLANS = frozenset({"moddy_max"})
+GRACE = timedelta(days=7)
 
 CREATED = NotifyAction.SUBSCRIPTION_CREATED
 UPDATED = NotifyAction.SUBSCRIPTION_UPDATED
@@ -28,10 +30,11 @@ CANCELLED = NotifyAction.SUBSCRIPTION_CANCELLED
 UPGRADED = NotifyAction.PLAN_UPGRADED
 DOWNGRADED = NotifyAction.PLAN_DOWNGRADED
 
-OFF = PremiumStatus(premium=False)
-ON = PremiumStatus(premium=True)
-ON_UNTIL_AHEAD = PremiumStatus(premium=True, until=AHEAD)
-ON_UNTIL_LATER = PremiumStatus(premium=True, until=LATER)
+OFF = Terms(premium=False)
+ON = Terms(premium=True)
+ON_UNTIL_AHEAD = Terms(premium=True, until=AHEAD)
+ON_UNTIL_LATER = Terms(premium=True, until=LATER)
+# Nothing in METADATA tells of a debt; tests/services/test_grace.py has those.
 STATES = {"off": OFF, "on": ON, "on until": ON_UNTIL_LATER}
 UNCHANGED = "unchanged"
 
@@ -51,7 +54,7 @@ METADATA = {
 }
 
 # What each action makes of the attribute with a premium plan, another plan, and none told.
-_TABLE: dict[NotifyAction, tuple[PremiumStatus | str, PremiumStatus | str, PremiumStatus | str]] = {
+_TABLE: dict[NotifyAction, tuple[Terms | str, Terms | str, Terms | str]] = {
     CREATED: (ON, UNCHANGED, UNCHANGED),
     UPDATED: (ON, UNCHANGED, UNCHANGED),
     CANCELLED: (OFF, OFF, OFF),
@@ -61,9 +64,23 @@ _TABLE: dict[NotifyAction, tuple[PremiumStatus | str, PremiumStatus | str, Premi
 PLANS = ("moddy_max", "moddy_mini", None)
 
 
+def after(
+    action: NotifyAction, plan: str | None, metadata: NotifyMetadata, current: Terms
+) -> Terms:
+    return decide(
+        action,
+        plan=plan,
+        metadata=metadata,
+        current=current,
+        premium_plans=PREMIUM_PLANS,
+        grace=GRACE,
+        now=NOW,
+    )
+
+
 def expected(
-    action: NotifyAction, plan: str | None, metadata: NotifyMetadata, current: PremiumStatus
-) -> PremiumStatus:
+    action: NotifyAction, plan: str | None, metadata: NotifyMetadata, current: Terms
+) -> Terms:
     """What the contract's table says, written another way than `decide` is."""
     made = _TABLE[action][PLANS.index(plan)]
     ending = metadata is ENDING
@@ -72,7 +89,7 @@ def expected(
         return ON_UNTIL_AHEAD if plan == "moddy_max" or current.premium else OFF
     if made is ON and ending:
         return ON_UNTIL_AHEAD
-    return made if isinstance(made, PremiumStatus) else current
+    return made if isinstance(made, Terms) else current
 
 
 @pytest.mark.parametrize("action", NotifyAction)
@@ -80,14 +97,7 @@ def expected(
 @pytest.mark.parametrize("metadata", METADATA)
 @pytest.mark.parametrize("current", STATES)
 def test_every_case(action: NotifyAction, plan: str | None, metadata: str, current: str) -> None:
-    decided = decide(
-        action,
-        plan=plan,
-        metadata=METADATA[metadata],
-        current=STATES[current],
-        premium_plans=PREMIUM_PLANS,
-        now=NOW,
-    )
+    decided = after(action, plan, METADATA[metadata], STATES[current])
     assert decided == expected(action, plan, METADATA[metadata], STATES[current])
 
 
@@ -110,19 +120,40 @@ def test_effective_plan(
 
 
 @pytest.mark.parametrize(
-    ("premium", "until", "status"),
+    ("premium", "until", "grace_until", "ends_at"),
     [
-        (False, None, OFF),
-        (True, None, ON),
-        (True, AHEAD, ON_UNTIL_AHEAD),
-        (True, NOW, OFF),
-        (True, BEHIND, OFF),
-        (True, NOW + timedelta(microseconds=1), None),
+        (True, None, None, None),
+        (True, AHEAD, None, AHEAD),
+        (True, None, AHEAD, AHEAD),
+        (True, LATER, AHEAD, AHEAD),
+        (True, AHEAD, LATER, AHEAD),
+        (True, NOW + timedelta(microseconds=1), None, NOW + timedelta(microseconds=1)),
     ],
 )
-def test_status_at(premium: bool, until: datetime | None, status: PremiumStatus | None) -> None:
-    user = User(discord_id=ADA, premium=premium, premium_until=until)
-    assert status_at(user, NOW) == (status or PremiumStatus(premium=True, until=until))
+def test_status_while_on(
+    premium: bool, until: datetime | None, grace_until: datetime | None, ends_at: datetime | None
+) -> None:
+    user = User(discord_id=ADA, premium=premium, premium_until=until, grace_until=grace_until)
+    assert status_at(user, NOW) == PremiumStatus(premium=True, until=ends_at)
+
+
+@pytest.mark.parametrize(
+    ("premium", "until", "grace_until"),
+    [
+        (False, None, None),
+        (False, None, AHEAD),
+        (True, NOW, None),
+        (True, BEHIND, None),
+        (True, None, NOW),
+        (True, AHEAD, BEHIND),
+        (True, BEHIND, AHEAD),
+    ],
+)
+def test_status_while_off(
+    premium: bool, until: datetime | None, grace_until: datetime | None
+) -> None:
+    user = User(discord_id=ADA, premium=premium, premium_until=until, grace_until=grace_until)
+    assert status_at(user, NOW) == PremiumStatus(premium=False)
 
 
 actions = st.sampled_from(list(NotifyAction))
@@ -133,80 +164,44 @@ moments = st.datetimes(
 )
 any_metadata = st.builds(
     NotifyMetadata,
+    status=st.none() | st.sampled_from(SubscriptionStatus),
     cancel_at_period_end=st.booleans(),
     current_period_end=st.none() | moments,
 )
-any_state = st.one_of(
-    st.just(OFF), st.just(ON), st.builds(PremiumStatus, premium=st.just(True), until=moments)
+any_state = st.builds(
+    Terms, premium=st.booleans(), until=st.none() | moments, grace_until=st.none() | moments
 )
 
 
 @given(actions, st.sampled_from(PLANS), any_metadata, any_state)
 def test_off_has_no_end_and_an_end_lies_ahead(
-    action: NotifyAction, plan: str | None, metadata: NotifyMetadata, stored: PremiumStatus
+    action: NotifyAction, plan: str | None, metadata: NotifyMetadata, stored: Terms
 ) -> None:
-    user = User(discord_id=ADA, premium=stored.premium, premium_until=stored.until)
-    current = status_at(user, NOW)
-    decided = decide(
-        action,
-        plan=plan,
-        metadata=metadata,
-        current=current,
-        premium_plans=PREMIUM_PLANS,
-        now=NOW,
-    )
-    assert decided.until is None or (decided.premium and decided.until > NOW)
-    again = decide(
-        action,
-        plan=plan,
-        metadata=metadata,
-        current=decided,
-        premium_plans=PREMIUM_PLANS,
-        now=NOW,
-    )
+    decided = after(action, plan, metadata, stored.at(NOW))
+    assert decided.premium or decided.until is None
+    assert decided.ends_at is None or decided.ends_at > NOW
+    again = after(action, plan, metadata, decided)
     assert again == decided  # a repeat, without any key, changes nothing more
 
 
 Event = tuple[int, NotifyAction, str | None, NotifyMetadata]
 
 
-def final_state(events: list[Event], start: PremiumStatus = OFF) -> PremiumStatus:
+def final_state(events: list[Event], start: Terms = OFF) -> Terms:
     """Apply events as they arrive, leaving out what is older than the newest accepted."""
     current, newest = start, -1
     for created, action, plan, metadata in events:
         if created < newest:
             continue
         newest = created
-        current = decide(
-            action,
-            plan=plan,
-            metadata=metadata,
-            current=current,
-            premium_plans=PREMIUM_PLANS,
-            now=NOW,
-        )
+        current = after(action, plan, metadata, current)
     return current
 
 
 def decides_alone(event: Event) -> bool:
     """Whether the event says by itself what the attribute is, whatever it was before."""
     _, action, plan, metadata = event
-    return (
-        len(
-            {
-                decide(
-                    action,
-                    plan=plan,
-                    metadata=metadata,
-                    current=current,
-                    premium_plans=PREMIUM_PLANS,
-                    now=NOW,
-                )
-                for current in STATES.values()
-            }
-        )
-        == 1
-    )
+    return len({after(action, plan, metadata, current) for current in STATES.values()}) == 1
 
 
 some_events = st.lists(

@@ -101,6 +101,29 @@ async def test_ended_premium_is_found(database: Database) -> None:
     assert await database.read(lambda c: users.find_ended(c, NOW, limit=1)) == ["2"]
 
 
+async def test_ended_grace_is_found(database: Database) -> None:
+    def seconds(number: float | None) -> datetime | None:
+        return None if number is None else NOW + timedelta(seconds=number)
+
+    kept = [(True, None, 0), (True, 1, -5), (True, -9, 1), (True, None, 1), (False, None, -5)]
+    for number, (premium, until, grace) in enumerate(kept, start=1):
+
+        async def work(connection: AsyncConnection) -> None:
+            user_id = Snowflake(number)  # noqa: B023
+            await users.lock(connection, user_id)
+            await users.save_premium(
+                connection,
+                user_id,
+                premium=premium,  # noqa: B023
+                until=seconds(until),  # noqa: B023
+                grace_until=seconds(grace),  # noqa: B023
+            )
+
+        await database.transaction(work)
+    found = await database.read(lambda c: users.find_ended(c, NOW, limit=10))
+    assert sorted(found) == ["1", "2", "3"]
+
+
 async def test_transactions_of_one_user_wait_for_each_other(database: Database) -> None:
     """Each adds a letter to what it read; none may get lost."""
 
