@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -13,33 +14,21 @@ from yarl import URL
 
 from moddy import __version__
 from moddy.backend import BackendClient, Case, open_backend_client
-from moddy.bot import ModdyBot, use_api_base
-from moddy.cogs.customers import Customers
-from moddy.cogs.listeners import Listeners
+from moddy.bot import ModdyBot
 from moddy.config import Settings
-from moddy.errors import StoreUnavailable
-from moddy.messenger import DiscordMessenger
 from moddy.ports import Clock, SystemClock
-from moddy.services.deliveries import Carrier, Deliveries
-from moddy.services.health import Health
-from moddy.services.notifications import Notifications
-from moddy.services.premium import Premium
-from moddy.services.roles import RoleUpdates
 from moddy.store.database import Database, open_database
-from moddy.store.deliveries import DeliveryKind
+from moddy.store.deliveries import LEASE
 from moddy.store.migrate import migrate
-from moddy.views.notifications import fallback_text, notification_view
-from moddy.views.translator import CatalogueTranslator
 from moddy.web.app import make_app, make_public_app
 from moddy.web.server import bound_port, serve
+from moddy.wiring import Services, build
 
 log = structlog.get_logger(__name__)
 
 Connector = Callable[[ModdyBot], AbstractAsyncContextManager[None]]
 
-# Seconds. Premium has to be off within 60 s of its end.
-PREMIUM_SWEEP_INTERVAL = 20.0
-# Railway's private DNS is not ready for the first seconds after a start.
+# Seconds. Railway's private DNS is not ready for the first seconds after a start.
 DNS_PATIENCE = 6.0
 
 
@@ -53,16 +42,6 @@ class Moddy(Struct, frozen=True, kw_only=True):
     public_url: URL | None
 
 
-class Services(Struct, frozen=True, kw_only=True):
-    """Everything between the store and the doors."""
-
-    notifications: Notifications
-    role_updates: RoleUpdates
-    premium: Premium
-    deliveries: Deliveries
-    health: Health
-
-
 @asynccontextmanager
 async def open_moddy(
     settings: Settings,
@@ -70,10 +49,14 @@ async def open_moddy(
     connect: Connector,
     clock: Clock | None = None,
     loopback: bool = False,
+    lease: timedelta = LEASE,
+    checkpoint: Callable[[str], None] = lambda _name: None,
 ) -> AsyncIterator[Moddy]:
     """Run Moddy while the body runs; `connect` brings the bot to Discord.
 
-    With `loopback` only this machine reaches the internal API.
+    With `loopback` only this machine reaches the internal API. `lease` is how long a delivery is
+    held for one attempt, and so the most that another process waits for it after a crash.
+    `checkpoint` is told of named moments, for tests that end the process there.
 
     Raises:
         SchemaTooNew, StoreUnavailable: the store cannot be used.
@@ -84,17 +67,22 @@ async def open_moddy(
     _warn_of_gaps(settings)
     async with AsyncExitStack() as stack:
         stack.callback(log.info, "stopped")
-        database = await stack.enter_async_context(open_database(settings.database_url))
+        database = await stack.enter_async_context(
+            open_database(settings.database_url, checkpoint=checkpoint)
+        )
         log.info("store ready", revision=await migrate(database), sqlite=database.is_sqlite)
         backend = await stack.enter_async_context(
             open_backend_client(
                 base_url=settings.backend_internal_url, secret=settings.internal_api_secret
             )
         )
-        bot, services = _build(settings, database, backend, clock or SystemClock())
+        bot, services = build(settings, database, backend, clock or SystemClock(), lease=lease)
         internal = await stack.enter_async_context(
             serve(
-                _internal_app(settings, services), settings.internal_port, setting="INTERNAL_PORT"
+                _internal_app(settings, services),
+                settings.internal_port,
+                setting="INTERNAL_PORT",
+                loopback=loopback,
             )
         )
         public = None
@@ -106,7 +94,7 @@ async def open_moddy(
         await stack.enter_async_context(connect(bot))
         running = [
             tasks.create_task(services.deliveries.run(), name="deliveries"),
-            tasks.create_task(_sweep(services.premium.end_due), name="premium"),
+            tasks.create_task(services.sweeps.run(), name="sweeps"),
             tasks.create_task(_explain_backend(backend), name="backend"),
         ]
         try:
@@ -129,74 +117,6 @@ async def open_moddy(
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-
-
-def _build(
-    settings: Settings, database: Database, backend: BackendClient, clock: Clock
-) -> tuple[ModdyBot, Services]:
-    if settings.discord_api_base_url is not None:
-        use_api_base(settings.discord_api_base_url)
-
-    def make_cogs(_bot: ModdyBot) -> list[Customers | Listeners]:
-        return [
-            Customers(backend=backend, notifications=notifications, premium=premium),
-            Listeners(
-                notifications=notifications,
-                deliveries=deliveries,
-                guild_id=settings.moddy_guild_id,
-            ),
-        ]
-
-    bot = ModdyBot(
-        database=database,
-        make_cogs=make_cogs,
-        translator=CatalogueTranslator(),
-        shard_count=settings.shard_count,
-        shard_ids=settings.shard_ids,
-    )
-    messenger = DiscordMessenger(
-        bot=bot,
-        guild_id=settings.moddy_guild_id,
-        render=notification_view,
-        render_fallback=fallback_text,
-        is_connected=bot.logged_in.is_set,
-        is_gateway_ready=lambda: bot.gateway_ready,
-    )
-    premium = Premium(database=database, clock=clock, premium_plans=settings.premium_plans)
-    notifications = Notifications(
-        database=database,
-        clock=clock,
-        messenger=messenger,
-        premium=premium,
-        fallback_channel_id=settings.moddy_notify_channel_id,
-    )
-    role_updates = RoleUpdates(
-        database=database,
-        clock=clock,
-        roles=messenger,
-        guild_id=settings.moddy_guild_id,
-        premium_role_id=settings.moddy_premium_role_id,
-        premium_plans=settings.premium_plans,
-    )
-    deliveries = Deliveries(
-        database=database,
-        clock=clock,
-        carriers={
-            DeliveryKind.NOTIFY: Carrier(
-                attempt=notifications.attempt, is_ready=bot.logged_in.is_set
-            ),
-            DeliveryKind.ROLES: Carrier(
-                attempt=role_updates.attempt, is_ready=bot.logged_in.is_set
-            ),
-        },
-    )
-    return bot, Services(
-        notifications=notifications,
-        role_updates=role_updates,
-        premium=premium,
-        deliveries=deliveries,
-        health=Health(database=database, is_gateway_ready=lambda: bot.gateway_ready),
-    )
 
 
 def _internal_app(settings: Settings, services: Services) -> web.Application:
@@ -227,17 +147,6 @@ def _warn_of_gaps(settings: Settings) -> None:
     }
     for name in (name for name, value in without_effect.items() if value):
         log.warning("setting without effect in this version", setting=name)
-
-
-async def _sweep(work: Callable[[], Awaitable[int]]) -> None:
-    while True:
-        try:
-            await work()
-        except StoreUnavailable:
-            log.warning("store unavailable", task="premium")
-        except Exception:  # the edge of the task: the next sweep may succeed
-            log.exception("sweep failed unexpectedly", task="premium")
-        await asyncio.sleep(PREMIUM_SWEEP_INTERVAL)
 
 
 async def _explain_backend(backend: BackendClient) -> None:

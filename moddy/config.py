@@ -58,8 +58,11 @@ class Settings(Struct, frozen=True, kw_only=True, rename="upper"):
     moddy_notify_channel_id: Snowflake | None = None
     moddy_staff_log_channel_id: Snowflake | None = None
     premium_plans: frozenset[str] = frozenset({"moddy_max"})
+    past_due_grace_days: Annotated[int, Meta(ge=0, le=365)] = 7
+    delivery_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     developer_ids: frozenset[Snowflake] = frozenset()
     report_messages: bool = False
+    dm_opens_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 60
     discord_api_base_url: URL | None = None
     shard_count: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     shard_ids: tuple[int, ...] | None = None
@@ -86,8 +89,11 @@ _EXPECTED: Mapping[str, str] = {
     "MODDY_NOTIFY_CHANNEL_ID": _SNOWFLAKE,
     "MODDY_STAFF_LOG_CHANNEL_ID": _SNOWFLAKE,
     "PREMIUM_PLANS": "plan names separated by commas",
+    "PAST_DUE_GRACE_DAYS": "a whole number of days from 0 to 365",
+    "DELIVERY_RETENTION_DAYS": "a whole number of days from 1 to 3650",
     "DEVELOPER_IDS": "Discord ids separated by commas",
     "REPORT_MESSAGES": "true or false",
+    "DM_OPENS_PER_MINUTE": "a whole number from 1 to 100000",
     "DISCORD_API_BASE_URL": "an http:// or https:// address ending in its version, as /api/v10",
     "SHARD_COUNT": "a whole number from 1 to 10000",
     "SHARD_IDS": "shard numbers below SHARD_COUNT separated by commas, with SHARD_COUNT set",

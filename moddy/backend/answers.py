@@ -86,6 +86,18 @@ def no_answer(failed: ExchangeFailed, *, endpoint: str) -> BackendError:
     return BackendUnavailable(message)
 
 
+def is_outage(error: Exception) -> bool:
+    """Tell whether a call that ended with `error` shows that the backend is down.
+
+    A 408 or a 429 does not: somebody answered.
+    """
+    if isinstance(error, ExchangeFailed):
+        return error.failure not in {Failure.NOT_HTTP, Failure.CLOSED}
+    if isinstance(error, BackendUnavailable):
+        return error.status is None or error.status >= 500
+    return False
+
+
 def refund_outcome(error: BackendError, *, idempotency_key: str) -> BackendError:
     """Return what `error`, met after a refund was sent, says about its outcome.
 

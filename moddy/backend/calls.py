@@ -1,14 +1,19 @@
-"""Calling an endpoint of the backend: authentication, ids, and trying again while it can help."""
+"""Calling an endpoint of the backend: authentication, ids, and trying again while it can help.
+
+A breaker stands before every call, so that nobody waits for a backend that is down.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import aiohttp
 import msgspec
 import stamina
+import structlog
 from msgspec import Struct
 from yarl import URL
 
@@ -16,8 +21,11 @@ from moddy import __version__
 from moddy.backend import answers
 from moddy.backend.exchange import Answer, ExchangeFailed, exchange
 from moddy.backend.retries import Budget, RetryPolicy
-from moddy.errors import BackendError, BackendUnauthorized
+from moddy.breaker import Breaker, BreakerOpen, BreakerState
+from moddy.errors import BackendError, BackendPaused, BackendUnauthorized
 from moddy.request_ids import current_request_id
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -42,6 +50,7 @@ class Caller:
     """Calls endpoints over a session that belongs to someone else.
 
     `seconds` bounds one call over all its tries; `new_id` makes request ids and idempotency keys.
+    `breaker` is told how each call ended, whatever its endpoint.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Caller:
         seconds: float,
         retries: RetryPolicy,
         new_id: Callable[[], str],
+        breaker: Breaker,
     ) -> None:
         self._session = session
         self.base_url = base_url.with_user(None)  # Bearer is the only credential
@@ -60,6 +70,12 @@ class Caller:
         self._secret = secret or ""
         self._retries = retries
         self._new_id = new_id
+        self._breaker = breaker
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """What the next call would meet."""
+        return self._breaker.state
 
     @property
     def secret_length(self) -> int:
@@ -72,13 +88,50 @@ class Caller:
         """Call an endpoint that may be called again; each try carries the same headers.
 
         Raises:
+            BackendPaused: there was no try.
             BackendError: of the last try.
         """
         key = None if body is None else self.idempotency_key(idempotency_key)
         headers = self.headers(key)
+        with self.guarded():
+            return await self._call(endpoint, headers, body)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Wrap one call, all its tries included.
+
+        Raises:
+            BackendPaused: before anything is sent, while the breaker is open.
+        """
+        before = self._breaker.state
+        try:
+            with self._breaker.call():
+                yield
+        except BreakerOpen as error:
+            raise BackendPaused(retry_after=error.retry_after) from None
+        finally:
+            self._tell(before)
+
+    def _tell(self, before: BreakerState) -> None:
+        now = self._breaker.state
+        if now is BreakerState.OPEN and before is BreakerState.CLOSED:
+            log.warning("backend does not answer; calls to it pause")
+        elif now is BreakerState.CLOSED and before is not BreakerState.CLOSED:
+            log.info("backend answers again")
+
+    async def _call(
+        self, endpoint: Endpoint[T], headers: Mapping[str, str], body: bytes | None
+    ) -> T:
         budget = Budget(self.seconds, self._retries)
+
+        def backoff(error: Exception) -> bool | float:
+            # A probe, as every call while the breaker is not closed, is a single request.
+            if self._breaker.state is not BreakerState.CLOSED:
+                return False
+            return budget.backoff(error)
+
         async for attempt in stamina.retry_context(
-            on=budget.backoff,
+            on=backoff,
             attempts=self._retries.attempts,
             timeout=None,  # the budget's matter: it also counts the wait that would follow
             wait_initial=self._retries.wait_initial,

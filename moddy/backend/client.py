@@ -1,7 +1,8 @@
 """`BackendClient`: the backend's endpoints as methods.
 
-Reads and events are tried up to three times within one time budget, a refund once. No error and
-no log line holds the secret or personal data.
+Reads and events are tried up to three times within one time budget, a refund once; while the
+backend does not answer, none of them is sent. No error and no log line holds the secret or
+personal data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from moddy.backend import answers, diagnosis
 from moddy.backend.calls import USER_AGENT, Caller, Endpoint
 from moddy.backend.exchange import ExchangeFailed
 from moddy.backend.retries import RetryPolicy
-from moddy.errors import BackendError
+from moddy.breaker import Breaker, BreakerState
+from moddy.errors import BackendError, BackendPaused
 from moddy.models import (
     BackendHealthResponse,
     EventNotifyRequest,
@@ -57,6 +59,7 @@ class BackendClient:
 
     The session belongs to whoever opened it, unless `owns_session`: then `close()` closes it.
     `seconds` bounds one call over all its tries. `new_id` makes request ids and idempotency keys.
+    `breaker` is to count what `is_outage` does.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class BackendClient:
         owns_session: bool = False,
         retries: RetryPolicy | None = None,
         new_id: Callable[[], str] = new_request_id,
+        breaker: Breaker | None = None,
     ) -> None:
         self._session = session
         self._owns_session = owns_session
@@ -79,7 +83,13 @@ class BackendClient:
             seconds=seconds,
             retries=retries or RetryPolicy(),
             new_id=new_id,
+            breaker=breaker or Breaker(counts=answers.is_outage),
         )
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """What the next call would meet: OPEN means `BackendPaused`, at once."""
+        return self._caller.breaker_state
 
     async def close(self) -> None:
         """Close the session if this client owns it; harmless when repeated."""
@@ -143,6 +153,7 @@ class BackendClient:
             ValueError: the amount is not above 0.
             RefundOutcomeUnknown: it was sent, and whether it was done is not known; holds the
                 idempotency key to ask again with.
+            BackendPaused: it was not sent, as the backend did not answer lately.
             BackendError: any other: it was certainly not done.
         """
         if amount_minor is not None and amount_minor <= 0:
@@ -151,8 +162,11 @@ class BackendClient:
         headers = self._caller.headers(key)
         request = RefundRequest(discord_id=discord_id, amount=amount_minor, reason=reason)
         try:
-            answer = await self._caller.send(REFUND, headers, encode(request))
-            return self._caller.read(REFUND, answer)
+            with self._caller.guarded():
+                answer = await self._caller.send(REFUND, headers, encode(request))
+                return self._caller.read(REFUND, answer)
+        except BackendPaused:
+            raise
         except ExchangeFailed as failed:
             error = answers.no_answer(failed, endpoint=str(REFUND))
             if failed.failure.before_sending:
@@ -162,7 +176,10 @@ class BackendClient:
             raise answers.refund_outcome(error, idempotency_key=key) from None
 
     async def test_connection(self) -> diagnosis.Diagnosis:
-        """Ask for the backend's health once; tell what was met and what is likely behind it."""
+        """Ask for the backend's health once; tell what was met and what is likely behind it.
+
+        It is sent whatever the breaker's state, and changes nothing about it.
+        """
         return await diagnosis.diagnose(self._caller, HEALTH)
 
 
@@ -186,6 +203,7 @@ async def open_backend_client(
     secret: str | None,
     seconds: float = TIMEOUT_SECONDS,
     retries: RetryPolicy | None = None,
+    breaker: Breaker | None = None,
 ) -> AsyncIterator[BackendClient]:
     """Open a client with a session of its own, and close both at the end."""
     client = BackendClient(
@@ -195,6 +213,7 @@ async def open_backend_client(
         seconds=seconds,
         owns_session=True,
         retries=retries,
+        breaker=breaker,
     )
     try:
         yield client

@@ -20,6 +20,7 @@ async def answer_command_error(
 ) -> None:
     """Log a failed command under a new error id and tell the user of it, for their eyes only."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    interaction.client.dispatch("app_command_failure", interaction, cause)
     error_id = new_request_id()[:8]
     command = interaction.command.qualified_name if interaction.command else None
     if isinstance(cause, ModdyError):

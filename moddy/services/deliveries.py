@@ -31,8 +31,8 @@ from moddy.store.deliveries import Answer, Delivery, DeliveryKind, DeliveryState
 
 log = structlog.get_logger(__name__)
 
-# Seconds for one attempt; the lease on it lasts longer.
-ATTEMPT_TIMEOUT = 40.0
+# The share of its lease that an attempt may take: nobody else starts while it is under way.
+ATTEMPT_SHARE = 2 / 3
 POLL_INTERVAL = 1.0
 # Seconds that attempts in hand have when Moddy stops.
 FINISH_TIMEOUT = 3.0
@@ -82,12 +82,14 @@ class Deliveries:
         clock: Clock,
         carriers: Mapping[DeliveryKind, Carrier],
         uniform: Callable[[float, float], float] = random.uniform,
+        lease: timedelta = store.LEASE,
         checkpoint: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._carriers = carriers
         self._uniform = uniform
+        self._lease_time = lease
         self._checkpoint = checkpoint
         self._locks = UserLocks()
         self._running: dict[str, asyncio.Task[Answer | None]] = {}
@@ -264,15 +266,16 @@ class Deliveries:
 
     async def _lease(self, delivery_id: str, user_id: Snowflake) -> Delivery | None:
         now = self._clock.now()
+        until = now + self._lease_time
         return await self._database.transaction(
-            lambda c: store.lease(c, delivery_id, now=now, until=now + store.LEASE), about=user_id
+            lambda c: store.lease(c, delivery_id, now=now, until=until), about=user_id
         )
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
         try:
             carrier = self._carriers[delivery.kind]
             with carrier.guard(delivery.kind):
-                async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                async with asyncio.timeout(self._lease_time.total_seconds() * ATTEMPT_SHARE):
                     return await carrier.attempt(delivery)
         except TimeoutError:
             return self._failed(delivery, error="timeout", maybe_done=True)

@@ -109,7 +109,7 @@ deliveries = sa.Table(
     sa.Column("retried_at", UtcDateTime),
     sa.UniqueConstraint("kind", "idempotency_key"),
     sa.Index(None, "state", "due_at"),
-    sa.Index(None, "discord_id", "kind", "state"),
+    sa.Index(None, "discord_id", "kind", "state", "sequence"),
     sa.Index(None, "topic", "state", "sequence"),
     sa.Index(None, "finished_at"),
 )

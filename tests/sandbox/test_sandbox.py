@@ -114,6 +114,17 @@ async def test_customer_types_commands(sandbox: Sandbox, discord_page: Page) -> 
     assert sandbox.world.env.errors == []
 
 
+async def test_website_is_told_of_commands(website: Page, discord_page: Page) -> None:
+    told = website.locator("[data-event]")
+    await expect(told).to_have_count(0)
+    await run_command(discord_page, "/profile")
+    await expect(told).to_have_count(1)
+    await expect(told).to_contain_text("command_used")
+    await told.get_by_text("Metadata").click()
+    await expect(told).to_contain_text('"command": "profile"')
+    await expect(told).to_contain_text('"success": true')
+
+
 async def test_closed_dms_keep_the_notice_until_the_next_command(
     sandbox: Sandbox, website: Page, browser: Browser
 ) -> None:

@@ -39,6 +39,7 @@ def delivery(
         tries=tries,
         leased_until=START + LEASE,
         sending_since=START - (open_for or timedelta(0)),
+        is_left_open=bool(open_for),
     )
 
 
