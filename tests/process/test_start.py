@@ -112,7 +112,7 @@ async def test_the_backend_is_tested_and_explained(stage: Stage) -> None:
         assert line["level"] == "info"
         await moddy.wait_line(f"  secret: {len(stage.backend.secret)} characters")
         assert f"  URL: {stage.backend.url}" in moddy.messages
-    [call] = stage.backend.calls
+    call = stage.backend.calls[0]
     assert (call.method, call.path) == ("GET", "/internal/health")
     assert call.headers["User-Agent"].startswith("Moddy-Bot/")
 
