@@ -35,7 +35,7 @@ test: $(PROJECT) ## Run every test
 	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
 .PHONY: test-quick
-test-quick: $(PROJECT) ## Run the tests that are not marked slow
+test-quick: $(PROJECT) ## Run the tests that need no server, process or browser
 	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow" $(ARGS)
 
 .PHONY: lint

@@ -28,4 +28,4 @@ def mocked_http(monkeypatch: pytest.MonkeyPatch) -> Iterator[mocked_requests]:
         yield mocked
 
 
-pytest_plugins = ["tests.postgres", "tests.skips"]
+pytest_plugins = ["tests.postgres", "tests.skips", "tests.slowness"]
