@@ -47,7 +47,8 @@ async def run_once(stage: Stage) -> None:
             async with httpx.AsyncClient(
                 base_url=str(moddy.internal_url), headers=headers, trust_env=False
             ) as http:
-                await asyncio.wait_for(moddy.bot.wait_until_ready(), 20)
+                await asyncio.wait_for(moddy.bot.logged_in.wait(), 20)
+        await asyncio.wait_for(moddy.bot.wait_until_ready(), 20)
                 assert (await http.get("/internal/health")).json()["status"] == "healthy"
                 body = {"discord_id": str(alice.id), "action": "subscription_created"}
                 call = asyncio.create_task(http.post("/internal/notify", json=body, timeout=10))
