@@ -48,7 +48,7 @@ async def run_once(stage: Stage) -> None:
                 base_url=str(moddy.internal_url), headers=headers, trust_env=False
             ) as http:
                 await asyncio.wait_for(moddy.bot.logged_in.wait(), 20)
-        await asyncio.wait_for(moddy.bot.wait_until_ready(), 20)
+                await asyncio.wait_for(moddy.bot.wait_until_ready(), 20)
                 assert (await http.get("/internal/health")).json()["status"] == "healthy"
                 body = {"discord_id": str(alice.id), "action": "subscription_created"}
                 call = asyncio.create_task(http.post("/internal/notify", json=body, timeout=10))
