@@ -76,6 +76,7 @@ def trace_calls(
     """Return a trace for discord.py's HTTP client that tells of each call's start and end.
 
     Both get the same number for the same call; the end comes with the status, None without one.
+    What `asked` raises is raised instead of making the call.
     """
 
     async def start(_session: object, call: object, _params: object) -> None:

@@ -1,8 +1,8 @@
 """What counts as slow beside the tests that say so: `make test-quick` leaves it out.
 
 The quick part is for a look between two edits, and for the newer Pythons in CI: whatever needs
-a server, a browser or processes of its own is tried on one Python only, but for the table of the wire
-contract.
+a server, a browser or processes of its own is tried on one Python only, but for the table of the
+wire contract.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import structlog
 
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 INVALID_STATUSES = frozenset({401, 403, 429})
 INVALID_WINDOW = 600.0  # seconds
 INVALID_LIMIT = 900
+# Attempts under way may still add to them; with what they have open, it stays below this.
+INVALID_MAX = 999
 # Being flagged for spam, and opening direct messages too fast. Source:
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 DM_STOP_CODES = frozenset({20026, 40003})
@@ -51,6 +54,7 @@ class DiscordGate:
         self._dm_pause = DM_PAUSE
         self._asked_at: dict[int, float] = {}
         self._answered_at = 0.0
+        self._in_attempt: ContextVar[bool] = ContextVar("in_attempt", default=False)
 
     def allows(self, kind: DeliveryKind) -> bool:
         """Tell whether an attempt of this kind should be made now."""
@@ -74,6 +78,7 @@ class DiscordGate:
     @contextmanager
     def attempt(self, kind: DeliveryKind) -> Iterator[None]:
         """Wrap one attempt. Raises BreakerOpen when Discord should not be called now."""
+        token = self._in_attempt.set(True)
         try:
             with self._breaker.call():
                 yield
@@ -81,6 +86,8 @@ class DiscordGate:
             if error.discord_code in DM_STOP_CODES:
                 self._pause_dms(error.discord_code)
             raise
+        finally:
+            self._in_attempt.reset(token)
         if kind is DeliveryKind.NOTIFY:
             self._dm_pause = DM_PAUSE
 
@@ -93,7 +100,14 @@ class DiscordGate:
         self._dm_pause = min(self._dm_pause * 2, LONGEST_DM_PAUSE)
 
     def asked(self, call: int) -> None:
-        """Note that a call was sent."""
+        """Note that a call is about to be sent.
+
+        Raises DiscordUnavailable inside an attempt when it must not be: an attempt makes several
+        calls, and discord.py repeats each that is limited.
+        """
+        if self._in_attempt.get() and self._count_invalid() + len(self._asked_at) >= INVALID_MAX:
+            # An earlier try of the same call may have had its effect.
+            raise DiscordUnavailable("too many invalid answers", maybe_done=True)
         self._asked_at[call] = self._clock()
 
     def answered(self, call: int, status: int | None) -> None:
@@ -109,10 +123,13 @@ class DiscordGate:
                 log.error("Discord is not called for a while: too many invalid answers")
 
     def _is_near_ban(self) -> bool:
+        return self._count_invalid() >= INVALID_LIMIT
+
+    def _count_invalid(self) -> int:
         horizon = self._clock() - INVALID_WINDOW
         while self._invalid and self._invalid[0] <= horizon:
             self._invalid.popleft()
-        return len(self._invalid) >= INVALID_LIMIT
+        return len(self._invalid)
 
 
 def _is_outage(error: Exception) -> bool:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+
 import pytest
 
 from moddy.breaker import BreakerOpen, BreakerState
 from moddy.errors import DirectMessagesClosed, DiscordUnavailable
+from moddy.models import Snowflake
+from moddy.services.deliveries import Carrier, Deliveries
 from moddy.services.discord_gate import (
     DM_PAUSE,
     FAILURES_TO_OPEN,
     FORGET_AFTER,
     INVALID_LIMIT,
+    INVALID_MAX,
     INVALID_WINDOW,
     LONGEST_DM_PAUSE,
     OPEN_SECONDS,
     SLOW_AFTER,
     DiscordGate,
 )
-from moddy.store.deliveries import DeliveryKind
+from moddy.store.deliveries import Delivery, DeliveryKind, Outcome
+from tests.services.stage import Stage
 
 NOTIFY, ROLES = DeliveryKind.NOTIFY, DeliveryKind.ROLES
 OUTAGE = DiscordUnavailable("502", outage=True)
@@ -143,3 +150,68 @@ def test_a_call_whose_end_is_never_told_is_forgotten(gate: DiscordGate, now: Now
     gate.asked(1)
     now.seconds += FORGET_AFTER
     assert not gate.is_slow
+
+
+@pytest.mark.parametrize("at_once", [1, 300])
+def test_attempts_under_way_cannot_go_over_the_limit(gate: DiscordGate, at_once: int) -> None:
+    """An attempt makes several calls, and none of its own counts before it is answered."""
+    made = 0
+    with gate.attempt(NOTIFY):
+        for wave in range(0, 2000, at_once):
+            asked = []
+            for call in range(wave, wave + at_once):
+                try:
+                    gate.asked(call)
+                except DiscordUnavailable:
+                    continue
+                asked.append(call)
+            for call in asked:
+                gate.answered(call, 429)
+            made += len(asked)
+    assert INVALID_LIMIT <= made == INVALID_MAX < 1000
+    gate.asked(-1)  # an answer to a command is not held back
+
+
+@pytest.mark.slow
+async def test_after_a_storm_everything_is_delivered(
+    stage: Stage, gate: DiscordGate, now: Now
+) -> None:
+    """Each attempt is limited five times, as often as discord.py repeats it."""
+    users = [Snowflake(10**17 + number) for number in range(400)]
+    storm, limited, calls = True, 0, itertools.count()
+
+    async def attempt(delivery: Delivery) -> Outcome:
+        nonlocal limited
+        for _ in range(5 if storm else 1):
+            call = next(calls)
+            gate.asked(call)
+            await asyncio.sleep(0)
+            gate.answered(call, 429 if storm else 200)
+            limited += storm
+        if storm:
+            raise LIMITED
+        return await stage.notifications.attempt(delivery)
+
+    stage.deliveries = Deliveries(
+        database=stage.database,
+        clock=stage.clock,
+        carriers={
+            NOTIFY: Carrier(
+                attempt=attempt, is_ready=lambda: gate.allows(NOTIFY), guard=gate.attempt
+            )
+        },
+    )
+    async with stage.working():
+        accepted = await asyncio.gather(*(stage.accept_notice(user_id=user) for user in users))
+        await asyncio.gather(*(stage.answer(one) for one in accepted))
+        for _ in range(20):
+            stage.tick(60)
+            await asyncio.sleep(0.02)
+        assert INVALID_LIMIT <= limited < 1000
+        storm = False
+        now.seconds += INVALID_WINDOW
+        async with asyncio.timeout(20):
+            while len(stage.messenger.sent) < len(users):
+                stage.tick(3600)
+                await asyncio.sleep(0.05)
+    assert len({one.nonce for one in stage.messenger.sent}) == len(users)
