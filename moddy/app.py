@@ -1,4 +1,4 @@
-"""The one place that builds, runs and stops everything."""
+"""Running and stopping everything; `moddy.wiring` builds the bot and the services."""
 
 from __future__ import annotations
 

@@ -70,11 +70,6 @@ class DiscordGate:
         since = None if oldest is None else max(oldest, self._answered_at)
         return since is not None and self._clock() - since > SLOW_AFTER
 
-    @property
-    def state(self) -> BreakerState:
-        """The state of the breaker over all calls."""
-        return self._breaker.state
-
     @contextmanager
     def attempt(self, kind: DeliveryKind) -> Iterator[None]:
         """Wrap one attempt. Raises BreakerOpen when Discord should not be called now."""
