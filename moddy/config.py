@@ -61,6 +61,11 @@ class Settings(Struct, frozen=True, kw_only=True, rename="upper"):
     past_due_grace_days: Annotated[int, Meta(ge=0, le=365)] = 7
     delivery_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     developer_ids: frozenset[Snowflake] = frozenset()
+    moddy_website_url: URL | None = None
+    refund_approval_above: Annotated[int, Meta(ge=0, le=10**12)] = 5_000
+    refund_daily_cap: Annotated[int, Meta(ge=0, le=10**12)] = 50_000
+    reconcile_minutes: Annotated[int, Meta(ge=1, le=1440)] = 5
+    reconcile_brake: Annotated[int, Meta(ge=0, le=1_000_000)] = 5
     report_messages: bool = False
     dm_opens_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 60
     discord_api_base_url: URL | None = None
@@ -92,6 +97,11 @@ _EXPECTED: Mapping[str, str] = {
     "PAST_DUE_GRACE_DAYS": "a whole number of days from 0 to 365",
     "DELIVERY_RETENTION_DAYS": "a whole number of days from 1 to 3650",
     "DEVELOPER_IDS": "Discord ids separated by commas",
+    "MODDY_WEBSITE_URL": "an http:// or https:// address without query",
+    "REFUND_APPROVAL_ABOVE": "a whole number of minor units (cents), 0 or more",
+    "REFUND_DAILY_CAP": "a whole number of minor units (cents), 0 or more",
+    "RECONCILE_MINUTES": "a whole number of minutes from 1 to 1440",
+    "RECONCILE_BRAKE": "a whole number, 0 or more",
     "REPORT_MESSAGES": "true or false",
     "DM_OPENS_PER_MINUTE": "a whole number from 1 to 100000",
     "DISCORD_API_BASE_URL": "an http:// or https:// address ending in its version, as /api/v10",
@@ -102,6 +112,8 @@ _EXPECTED: Mapping[str, str] = {
 }
 _API_VERSION = re.compile(r"/v[0-9]+/?$", re.ASCII)
 _LISTS = {"PREMIUM_PLANS", "DEVELOPER_IDS", "SHARD_IDS"}
+# Amounts in minor units: "50.00" would be taken for 50 cents.
+_AMOUNTS = {"REFUND_APPROVAL_ABOVE", "REFUND_DAILY_CAP"}
 
 
 def read_environment(directory: Path | None = None) -> dict[str, str]:
@@ -161,7 +173,9 @@ def _convert(name: str, text: str, kind: Any) -> Any:
         value = text.upper() if name == "LOG_LEVEL" else text.lower()
     elif name == "DATABASE_URL":
         _check_database(text)
-    elif name == "DISCORD_API_BASE_URL" and not _API_VERSION.search(text):
+    elif (name == "DISCORD_API_BASE_URL" and not _API_VERSION.search(text)) or (
+        name in _AMOUNTS and not text.isdecimal()
+    ):
         raise ValueError(name)
     return msgspec.convert(value, kind, strict=False, dec_hook=_decode_hook)
 

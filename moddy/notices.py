@@ -75,6 +75,17 @@ class Notice(Struct, frozen=True, kw_only=True):
     metadata: NotifyMetadata = NotifyMetadata()
 
 
+class RefundNotice(Struct, frozen=True, kw_only=True):
+    """The message to a customer who got money back; `currency` is ISO 4217, any case."""
+
+    locale: str
+    amount_minor: int
+    currency: str
+
+
+AnyNotice = Notice | RefundNotice
+
+
 def read_time(value: object) -> datetime | None:
     """Return a moment from ISO 8601 text or Unix seconds (Stripe's form), else None.
 

@@ -22,7 +22,8 @@ from moddy.models import (
     SubscriptionInfoResponse,
     UserInfoResponse,
 )
-from moddy.notices import Notice
+from moddy.notices import AnyNotice
+from moddy.staff import AuditEntry
 
 
 class Clock(Protocol):
@@ -44,7 +45,7 @@ class SystemClock:
 class Messenger(Protocol):
     """Telling a Discord user something."""
 
-    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> str:
+    async def send_notice(self, user_id: Snowflake, notice: AnyNotice, *, nonce: str) -> str:
         """Send `notice` as a direct message and return that message's id.
 
         `nonce` is at most 25 characters; Discord drops a repeat of it for a few minutes.
@@ -58,7 +59,7 @@ class Messenger(Protocol):
     async def find_notice(
         self,
         user_id: Snowflake,
-        notice: Notice,
+        notice: AnyNotice,
         *,
         since: datetime,
         besides: Collection[str],
@@ -80,6 +81,14 @@ class Messenger(Protocol):
 
     def guild_locale(self) -> str | None:
         """Return the main guild's preferred locale, None while it is not known."""
+        ...
+
+
+class StaffLog(Protocol):
+    """The channel where staff see what staff did."""
+
+    async def post(self, channel_id: Snowflake, entry: AuditEntry, *, nonce: str) -> str:
+        """Post an entry and return the message's id. Raises as `Messenger.send_notice`."""
         ...
 
 

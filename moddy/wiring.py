@@ -16,7 +16,7 @@ from moddy.cogs.customers import Customers
 from moddy.cogs.events import EventListeners
 from moddy.cogs.listeners import Listeners
 from moddy.config import Settings
-from moddy.messenger import DiscordMessenger, trace_calls
+from moddy.messenger import Connection, DiscordMessenger, DiscordRoles, trace_calls
 from moddy.models import Snowflake
 from moddy.ports import Clock
 from moddy.services import answers
@@ -91,13 +91,14 @@ def build(
         shard_ids=settings.shard_ids,
         http_trace=trace_calls(gate.asked, gate.answered),
     )
+    connection = Connection(bot, bot.logged_in.is_set)
+    roles = DiscordRoles(connection, is_gateway_ready=lambda: bot.gateway_ready)
     messenger = DiscordMessenger(
-        bot=bot,
+        connection,
         guild_id=settings.moddy_guild_id,
         render=notification_view,
         render_fallback=fallback_text,
         locales=("en-US", "fr"),
-        is_connected=bot.logged_in.is_set,
         is_gateway_ready=lambda: bot.gateway_ready,
     )
 
@@ -123,7 +124,7 @@ def build(
     role_updates = RoleUpdates(
         database=database,
         clock=clock,
-        roles=messenger,
+        roles=roles,
         guild_id=settings.moddy_guild_id,
         premium_role_id=settings.moddy_premium_role_id,
         premium_plans=settings.premium_plans,

@@ -19,7 +19,7 @@ from moddy.models import (
     SubscriptionInfoResponse,
     UserInfoResponse,
 )
-from moddy.notices import Notice
+from moddy.notices import AnyNotice
 from moddy.ports import GuildRoles, RoleInfo
 
 START = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
@@ -67,7 +67,7 @@ class SentNotice(Struct, frozen=True, kw_only=True):
     """One direct message."""
 
     user_id: Snowflake
-    notice: Notice
+    notice: Any  # a Notice or a RefundNotice, which each test knows
     nonce: str
 
 
@@ -93,7 +93,7 @@ class FakeMessenger:
         self.looked_for: list[str] = []
         self.fallbacks: list[SentFallback] = []
 
-    async def send_notice(self, user_id: Snowflake, notice: Notice, *, nonce: str) -> str:
+    async def send_notice(self, user_id: Snowflake, notice: AnyNotice, *, nonce: str) -> str:
         """Record the message, or raise what was set for the user."""
         message = SentNotice(user_id=user_id, notice=notice, nonce=nonce)
         self.asked.append(message)
@@ -105,7 +105,7 @@ class FakeMessenger:
         return str(len(self.sent))
 
     async def find_notice(
-        self, user_id: Snowflake, notice: Notice, *, since: datetime, besides: Collection[str]
+        self, user_id: Snowflake, notice: AnyNotice, *, since: datetime, besides: Collection[str]
     ) -> str | None:
         """Look through what was sent."""
         self.looked_for.append(user_id)

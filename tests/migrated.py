@@ -54,12 +54,14 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     """An empty, migrated database, on SQLite and on PostgreSQL."""
     async with open_database(migrated_url) as opened:
         if not opened.is_sqlite:
-            await opened.transaction(_empty)
+            await opened.transaction(empty)
         yield opened
 
 
-async def _empty(connection: AsyncConnection) -> None:
+async def empty(connection: AsyncConnection) -> None:
+    """Remove every row from PostgreSQL, also of the trail that no ordinary user can empty."""
     tables = ", ".join(metadata.tables)
+    await connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
     await connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 

@@ -15,7 +15,7 @@ from moddy.errors import (
     UserNotFound,
 )
 from moddy.models import InternalNotifyUserRequest, NotifyAction, Snowflake
-from moddy.notices import Notice, NotifyMetadata
+from moddy.notices import AnyNotice, Notice, NotifyMetadata, RefundNotice
 from moddy.ports import Clock, Messenger
 from moddy.services import answers, intake
 from moddy.services.intake import Accepted, new_delivery_id
@@ -50,8 +50,15 @@ class NotifyPayload(Struct, frozen=True, kw_only=True):
     metadata: NotifyMetadata
 
 
+class RefundPayload(Struct, frozen=True, kw_only=True):
+    """What is stored of the message after a refund."""
+
+    amount_minor: int
+    currency: str
+
+
 class Notifications:
-    """``POST /internal/notify`` and what follows from it."""
+    """``POST /internal/notify`` and what follows from it; also the message after a refund."""
 
     def __init__(
         self,
@@ -68,6 +75,7 @@ class Notifications:
         self._premium = premium
         self._fallback_channel_id = fallback_channel_id
         self._decoder = msgspec.json.Decoder(NotifyPayload)
+        self._refund_decoder = msgspec.json.Decoder(RefundPayload)
 
     async def accept(self, request: InternalNotifyUserRequest, context: RequestContext) -> Accepted:
         """Store a request, and with it the change of PREMIUM that it means.
@@ -101,8 +109,7 @@ class Notifications:
         stale = _is_stale(user, metadata)
         plan = effective_plan(request.action, request.plan, metadata)
         if not stale:
-            if metadata.event_created is not None:
-                await users.save_event_created(connection, user.discord_id, metadata.event_created)
+            await users.save_event(connection, user, created=metadata.event_created, plan=plan)
             await self._premium.apply(
                 connection,
                 user,
@@ -157,7 +164,7 @@ class Notifications:
             message_id=message_id,
         )
 
-    async def _find_sent(self, delivery: Delivery, notice: Notice) -> str | None:
+    async def _find_sent(self, delivery: Delivery, notice: AnyNotice) -> str | None:
         """Return the message that an earlier attempt may have sent without our noticing.
 
         While Discord remembers the nonce there is no need to look: sending again is harmless.
@@ -190,7 +197,7 @@ class Notifications:
                 )
         return Outcome(state=DeliveryState.KEPT, answer=answers.NOTIFY_CLOSED, error=error.code)
 
-    async def claim_kept(self, user_id: Snowflake, locale: str) -> list[tuple[str, Notice]]:
+    async def claim_kept(self, user_id: Snowflake, locale: str) -> list[tuple[str, AnyNotice]]:
         """Return the messages kept for a user, oldest first, with their delivery ids.
 
         They are to be shown and then marked so; until then nobody else gets them.
@@ -218,7 +225,12 @@ class Notifications:
         user = await self._database.read(lambda c: users.find(c, user_id))
         return user.locale or self._messenger.guild_locale() or DEFAULT_LOCALE
 
-    def _notice(self, delivery: Delivery, locale: str) -> Notice:
+    def _notice(self, delivery: Delivery, locale: str) -> AnyNotice:
+        if delivery.kind is DeliveryKind.REFUND:
+            refund = self._refund_decoder.decode(delivery.payload)
+            return RefundNotice(
+                locale=locale, amount_minor=refund.amount_minor, currency=refund.currency
+            )
         payload = self._decoder.decode(delivery.payload)
         return Notice(
             action=payload.action,

@@ -24,6 +24,8 @@ class DeliveryKind(Enum):
     NOTIFY = "notify"
     ROLES = "roles"
     EVENT = "event"  # for the backend
+    REFUND = "refund"  # the message after a refund
+    STAFF_LOG = "staff_log"  # what staff did, for the staff's channel
 
 
 class DeliveryState(Enum):

@@ -55,6 +55,8 @@ users = sa.Table(
     # off, so that there is one grace for one debt.
     sa.Column("grace_until", UtcDateTime),
     sa.Column("last_event_created", UtcDateTime),
+    # The plan that the newest accepted event told of.
+    sa.Column("plan", sa.Text),
     sa.Index(None, "premium_until"),
     sa.Index(None, "grace_until"),
 )
@@ -134,4 +136,104 @@ memory = sa.Table(
     metadata,
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+# Support staff. Without a row here, a person may nothing.
+staff = sa.Table(
+    "staff",
+    metadata,
+    sa.Column("discord_id", _DiscordId, primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("may_view", sa.Boolean, nullable=False),
+    sa.Column("may_manage", sa.Boolean, nullable=False),
+    sa.Column("added_by", _DiscordId, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+)
+
+# What staff did or was refused. The database itself refuses to change or delete a row.
+staff_audit = sa.Table(
+    "staff_audit",
+    metadata,
+    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("actor_id", _DiscordId, nullable=False),
+    sa.Column("action", sa.String(32), nullable=False),
+    # The user whom it was about.
+    sa.Column("subject_id", _DiscordId),
+    sa.Column("outcome", sa.String(32), nullable=False),
+    # Few words for people: an amount, a role, a refund's id. Never an e-mail or a message.
+    sa.Column("detail", sa.String(500)),
+    sa.Column("refund_id", sa.String(24)),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index(None, "actor_id", "sequence"),
+    sa.Index(None, "subject_id", "sequence"),
+)
+
+# Refunds, from the moment that one is proposed.
+refunds = sa.Table(
+    "refunds",
+    metadata,
+    # Random; also what the Idempotency-Key of the call to the backend is made of.
+    sa.Column("id", sa.String(24), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("customer_id", _DiscordId, nullable=False),
+    sa.Column("agent_id", _DiscordId, nullable=False),
+    sa.Column("approver_id", _DiscordId),
+    # Whether all that is left was asked for, with the word for it.
+    sa.Column("is_full", sa.Boolean, nullable=False),
+    # What it comes to; of a full one, as far as Moddy knows.
+    sa.Column("amount_minor", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.String(8), nullable=False),
+    sa.Column("invoice_id", sa.Text, nullable=False),
+    sa.Column("invoice_created", UtcDateTime, nullable=False),
+    # What could still be given back of the invoice when the refund was proposed.
+    sa.Column("refundable_minor", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    # Until when the next person may say yes to it.
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    # When the backend was first and last asked.
+    sa.Column("sent_at", UtcDateTime),
+    sa.Column("asked_at", UtcDateTime),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("stripe_refund_id", sa.Text),
+    # The backend's own words when it refused; for staff.
+    sa.Column("error", sa.String(500)),
+    sa.Index(None, "customer_id", "state"),
+    sa.Index(None, "agent_id", "created_at"),
+    sa.Index(None, "state", "asked_at"),
+)
+
+# The roles that Moddy gave to a member, and thus may take away.
+role_grants = sa.Table(
+    "role_grants",
+    metadata,
+    sa.Column("guild_id", _DiscordId, primary_key=True),
+    sa.Column("discord_id", _DiscordId, primary_key=True),
+    sa.Column("role_id", _DiscordId, primary_key=True),
+    sa.Column("granted_at", UtcDateTime, nullable=False),
+)
+
+# A guild's settings of one module.
+guild_modules = sa.Table(
+    "guild_modules",
+    metadata,
+    sa.Column("guild_id", _DiscordId, primary_key=True),
+    sa.Column("module", sa.String(32), primary_key=True),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    # The JSON of the module's own settings Struct.
+    sa.Column("settings", sa.LargeBinary, nullable=False),
+    sa.Column("updated_by", _DiscordId, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# The roles that a member had when they left, for the module that restores them.
+saved_roles = sa.Table(
+    "saved_roles",
+    metadata,
+    sa.Column("guild_id", _DiscordId, primary_key=True),
+    sa.Column("discord_id", _DiscordId, primary_key=True),
+    # Role ids in a JSON list.
+    sa.Column("role_ids", sa.LargeBinary, nullable=False),
+    sa.Column("saved_at", UtcDateTime, nullable=False),
+    sa.Index(None, "saved_at"),
 )

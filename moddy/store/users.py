@@ -22,6 +22,7 @@ class User(Struct, frozen=True, kw_only=True):
     premium_until: datetime | None = None
     grace_until: datetime | None = None
     last_event_created: datetime | None = None
+    plan: str | None = None
 
 
 async def find(connection: AsyncConnection, user_id: Snowflake) -> User:
@@ -57,11 +58,13 @@ async def save_premium(
     )
 
 
-async def save_event_created(
-    connection: AsyncConnection, user_id: Snowflake, moment: datetime
+async def save_event(
+    connection: AsyncConnection, user: User, *, created: datetime | None, plan: str | None
 ) -> None:
-    """Remember when the newest accepted event of an existing user was created."""
-    await _update(connection, user_id, last_event_created=moment)
+    """Remember when a user's newest accepted event was created, and the plan it told of."""
+    created, plan = created or user.last_event_created, plan or user.plan
+    if (created, plan) != (user.last_event_created, user.plan):
+        await _update(connection, user.discord_id, last_event_created=created, plan=plan)
 
 
 async def save_locale(connection: AsyncConnection, user_id: Snowflake, locale: str) -> None:

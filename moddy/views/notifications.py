@@ -5,7 +5,7 @@ from __future__ import annotations
 from discord import ui
 
 from moddy.models import NotifyAction, Snowflake
-from moddy.notices import Notice
+from moddy.notices import AnyNotice, Notice, RefundNotice
 from moddy.views import facts
 from moddy.views.facts import fact
 from moddy.views.language import Language, language_for
@@ -18,9 +18,11 @@ _MESSAGE_LENGTH = 1000
 _CHANGE_LENGTH = 160
 
 
-def notification_view(notice: Notice) -> ui.LayoutView:
+def notification_view(notice: AnyNotice) -> ui.LayoutView:
     """Return the direct message for `notice`. Whatever its texts hold, Discord accepts it."""
     language = language_for(notice.locale)
+    if isinstance(notice, RefundNotice):
+        return _refunded(notice, language)
     match notice.action:
         case NotifyAction.SUBSCRIPTION_CREATED:
             return _created(notice, language)
@@ -86,6 +88,25 @@ def _cancelled(notice: Notice, language: Language) -> ui.LayoutView:
         body,
         facts.lines(_plan(notice, language), cancelled_on),
         footer=language.gettext("It will not renew. You are welcome back at any time."),
+    )
+
+
+def _refunded(notice: RefundNotice, language: Language) -> ui.LayoutView:
+    return card(
+        Colour.GOOD,
+        language.gettext("You got a refund"),
+        facts.lines(
+            fact(
+                language.gettext("Amount:"),
+                facts.amount(language, notice.amount_minor, notice.currency),
+            )
+        ),
+        language.gettext(
+            "It goes back to the payment method that you paid with, usually within 5 to 10 days."
+        ),
+        footer=language.gettext(
+            "A refund does not cancel a subscription. `/subscription` shows how yours stands."
+        ),
     )
 
 

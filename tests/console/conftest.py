@@ -18,9 +18,10 @@ from moddy.models import Snowflake
 from moddy.ports import SystemClock
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import DeliveryKind, DeliveryState
-from moddy.store.tables import deliveries, metadata
+from moddy.store.tables import deliveries
 from tests.migrated import (
     database,
+    empty,
     migrated_postgresql_url,
     migrated_sqlite_file,
     migrated_url,
@@ -100,6 +101,5 @@ def terminal(migrated_url: str) -> Iterator[Terminal]:
     with capture_logs() as log:
         found = Terminal(migrated_url, log)
         if not migrated_url.startswith("sqlite"):
-            tables = ", ".join(metadata.tables)
-            found.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
+            found.on_database(lambda opened: opened.transaction(empty))
         yield found

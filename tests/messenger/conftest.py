@@ -10,7 +10,7 @@ from typing import Any
 import discord as discord_py
 import pytest
 
-from moddy.messenger import DiscordMessenger
+from moddy.messenger import Connection, DiscordMessenger, DiscordRoles
 from moddy.models import Snowflake
 from moddy.views.notifications import fallback_text, notification_view
 from tests.standins.discord import DiscordStandin, Guild
@@ -54,14 +54,21 @@ async def connected(bot: SmallBot, standin: DiscordStandin) -> AsyncIterator[Non
         await asyncio.gather(running, return_exceptions=True)
 
 
+def make_connection(bot: SmallBot) -> Connection:
+    return Connection(bot, lambda: not bot.is_closed())
+
+
+def make_roles(bot: SmallBot) -> DiscordRoles:
+    return DiscordRoles(make_connection(bot), is_gateway_ready=bot.is_ready)
+
+
 def make_messenger(bot: SmallBot, guild_id: int | None) -> DiscordMessenger:
     return DiscordMessenger(
-        bot=bot,
+        make_connection(bot),
         guild_id=Snowflake(guild_id) if guild_id else None,
         render=notification_view,
         render_fallback=fallback_text,
         locales=("en-US", "fr"),
-        is_connected=lambda: not bot.is_closed(),
         is_gateway_ready=bot.is_ready,
     )
 
@@ -90,3 +97,8 @@ async def bot(standin: DiscordStandin, guild: Guild) -> AsyncIterator[SmallBot]:
 @pytest.fixture
 def messenger(bot: SmallBot, guild: Guild) -> DiscordMessenger:
     return make_messenger(bot, guild.id)
+
+
+@pytest.fixture
+def roles(bot: SmallBot) -> DiscordRoles:
+    return make_roles(bot)

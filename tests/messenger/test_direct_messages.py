@@ -20,7 +20,7 @@ from moddy.errors import (
 from moddy.messenger import DiscordMessenger
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import Notice, NotifyMetadata
-from tests.messenger.conftest import SmallBot, make_messenger
+from tests.messenger.conftest import SmallBot, make_messenger, make_roles
 from tests.standins.discord import DiscordStandin, Guild, Permission, User
 
 NONCE = "0123456789abcdef01234567"
@@ -180,9 +180,9 @@ async def test_not_connected(bot: SmallBot, guild: Guild, ada: User) -> None:
     with pytest.raises(DiscordUnavailable):
         await messenger.send_notice(of(ada), NOTICE, nonce=NONCE)
     with pytest.raises(DiscordUnavailable):
-        await messenger.read(Snowflake(guild.id), of(ada))
+        await make_roles(bot).read(Snowflake(guild.id), of(ada))
     with pytest.raises(DiscordUnavailable):
-        await messenger.change(Snowflake(guild.id), of(ada), add=[], remove=[])
+        await make_roles(bot).change(Snowflake(guild.id), of(ada), add=[], remove=[])
 
 
 async def test_given_up_call_does_not_stop_the_others(
@@ -198,11 +198,11 @@ async def test_given_up_call_does_not_stop_the_others(
 
 
 async def test_fallback_mentions_only_the_member(
-    standin: DiscordStandin, messenger: DiscordMessenger, guild: Guild, ada: User
+    standin: DiscordStandin, bot: SmallBot, messenger: DiscordMessenger, guild: Guild, ada: User
 ) -> None:
     standin.add_member(guild, ada)
     channel = guild.add_text_channel("news")
-    await standin.wait_until(lambda: messenger._bot.get_channel(channel.id) is not None)
+    await standin.wait_until(lambda: bot.get_channel(channel.id) is not None)
     for _ in range(2):
         assert await messenger.send_fallback(
             of(ada), channel_id=Snowflake(channel.id), locale="en-US", nonce=NONCE
@@ -229,6 +229,7 @@ async def test_fallback_mentions_only_the_member(
 async def test_fallback_does_not_reach(
     *,
     standin: DiscordStandin,
+    bot: SmallBot,
     messenger: DiscordMessenger,
     guild: Guild,
     ada: User,
@@ -242,7 +243,7 @@ async def test_fallback_does_not_reach(
     channel = guild.add_text_channel(
         "news", deny_everyone=deny_everyone, deny_bot=deny_bot, allow_bot=allow
     )
-    await standin.wait_until(lambda: messenger._bot.get_channel(channel.id) is not None)
+    await standin.wait_until(lambda: bot.get_channel(channel.id) is not None)
     assert not await messenger.send_fallback(
         of(ada), channel_id=Snowflake(channel.id), locale="fr", nonce=NONCE
     )
@@ -254,11 +255,11 @@ async def test_fallback_channel_that_does_not_exist(messenger: DiscordMessenger,
 
 
 async def test_fallback_is_tried_again_when_discord_fails(
-    standin: DiscordStandin, messenger: DiscordMessenger, guild: Guild, ada: User
+    standin: DiscordStandin, bot: SmallBot, messenger: DiscordMessenger, guild: Guild, ada: User
 ) -> None:
     standin.add_member(guild, ada)
     channel = guild.add_text_channel("news")
-    await standin.wait_until(lambda: messenger._bot.get_channel(channel.id) is not None)
+    await standin.wait_until(lambda: bot.get_channel(channel.id) is not None)
     standin.faults.add("POST", CHANNEL, status=503)
     with pytest.raises(DiscordUnavailable):
         await messenger.send_fallback(

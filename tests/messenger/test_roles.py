@@ -11,10 +11,10 @@ from moddy.errors import (
     MissingPermissions,
     RoleNotFound,
 )
-from moddy.messenger import DiscordMessenger
+from moddy.messenger import DiscordMessenger, DiscordRoles
 from moddy.models import Snowflake
 from moddy.services.roles import check
-from tests.messenger.conftest import SmallBot, connected, make_messenger
+from tests.messenger.conftest import SmallBot, connected, make_messenger, make_roles
 from tests.standins.discord import DiscordStandin, Guild, Member, Permission
 
 NOBODY = Snowflake("99")
@@ -35,12 +35,12 @@ def ada(member: Member) -> Snowflake:
 
 
 async def test_everything_that_must_be_known(
-    guild: Guild, member: Member, ada: Snowflake, messenger: DiscordMessenger
+    guild: Guild, member: Member, ada: Snowflake, roles: DiscordRoles
 ) -> None:
     premium = guild.add_role("Premium", position=3)
     boost = guild.add_role("Boost", position=4, managed=True)
     guild.set_member_roles(member, {premium.id})
-    facts = await messenger.read(Snowflake(guild.id), ada)
+    facts = await roles.read(Snowflake(guild.id), ada)
     assert facts.guild_id == str(guild.id)
     [premium_id, boost_id, own_id] = ids(premium, boost, guild.bot_role)
     assert facts.roles[premium_id].position == 3
@@ -52,23 +52,23 @@ async def test_everything_that_must_be_known(
     assert check(facts, [premium_id]) is None
 
 
-async def test_hierarchy(guild: Guild, ada: Snowflake, messenger: DiscordMessenger) -> None:
+async def test_hierarchy(guild: Guild, ada: Snowflake, roles: DiscordRoles) -> None:
     above = guild.add_role("Above", position=50)
     guild.set_bot_permissions(0)
-    facts = await messenger.read(Snowflake(guild.id), ada)
+    facts = await roles.read(Snowflake(guild.id), ada)
     [above_id] = ids(above)
     assert facts.roles[above_id].rank > facts.top_rank
     assert not facts.may_manage
     guild.set_bot_permissions(Permission.ADMINISTRATOR)
-    assert (await messenger.read(Snowflake(guild.id), ada)).may_manage
+    assert (await roles.read(Snowflake(guild.id), ada)).may_manage
 
 
 async def test_not_a_member_and_nobody_at_all(
-    standin: DiscordStandin, guild: Guild, messenger: DiscordMessenger
+    standin: DiscordStandin, guild: Guild, roles: DiscordRoles
 ) -> None:
     outsider = Snowflake(standin.add_user("ben").id)
     for user_id in (outsider, NOBODY):
-        facts = await messenger.read(Snowflake(guild.id), user_id)
+        facts = await roles.read(Snowflake(guild.id), user_id)
         assert facts.member_role_ids is None
 
 
@@ -77,13 +77,13 @@ async def test_changes_single_roles_and_leaves_the_others(
     guild: Guild,
     member: Member,
     ada: Snowflake,
-    messenger: DiscordMessenger,
+    roles: DiscordRoles,
 ) -> None:
     old, new, other = (guild.add_role(name) for name in ("Old", "New", "Other"))
     guild.set_member_roles(member, {old.id, other.id})
-    await messenger.change(Snowflake(guild.id), ada, add=ids(new), remove=ids(old))
+    await roles.change(Snowflake(guild.id), ada, add=ids(new), remove=ids(old))
     assert member.roles == {new.id, other.id}
-    await messenger.change(Snowflake(guild.id), ada, add=ids(new), remove=ids(old))
+    await roles.change(Snowflake(guild.id), ada, add=ids(new), remove=ids(old))
     assert member.roles == {new.id, other.id}
     assert standin.calls("PATCH") == []
     reasons = {call.headers.get("X-Audit-Log-Reason") for call in standin.calls("PUT")}
@@ -94,32 +94,34 @@ async def test_refusals(
     standin: DiscordStandin,
     guild: Guild,
     ada: Snowflake,
-    messenger: DiscordMessenger,
+    roles: DiscordRoles,
     bot: SmallBot,
 ) -> None:
     guild_id, role = Snowflake(guild.id), guild.add_role("Premium")
     outsider = Snowflake(standin.add_user("ben").id)
     with pytest.raises(RoleNotFound):
-        await messenger.change(guild_id, ada, add=[NOBODY], remove=[])
+        await roles.change(guild_id, ada, add=[NOBODY], remove=[])
     for user_id in (outsider, NOBODY):
         with pytest.raises(MemberNotFound):
-            await messenger.change(guild_id, user_id, add=ids(role), remove=[])
+            await roles.change(guild_id, user_id, add=ids(role), remove=[])
     guild.set_bot_permissions(0)
     with pytest.raises(MissingPermissions):
-        await messenger.change(guild_id, ada, add=ids(role), remove=[])
+        await roles.change(guild_id, ada, add=ids(role), remove=[])
     standin.faults.add("GET", f"/guilds/{guild.id}", status=503)
     with pytest.raises(DiscordUnavailable):
-        await messenger.read(guild_id, ada)
+        await roles.read(guild_id, ada)
     standin.remove_guild(guild)
     with pytest.raises(GuildNotFound):
-        await messenger.read(guild_id, ada)
+        await roles.read(guild_id, ada)
     await standin.wait_until(lambda: not bot.guilds)
-    assert messenger.knows_guild(guild_id) is False
+    assert roles.knows_guild(guild_id) is False
 
 
-async def test_knows_guild_and_its_language(guild: Guild, messenger: DiscordMessenger) -> None:
-    assert messenger.knows_guild(Snowflake(guild.id)) is True
-    assert messenger.knows_guild(NOBODY) is False
+async def test_knows_guild_and_its_language(
+    guild: Guild, roles: DiscordRoles, messenger: DiscordMessenger
+) -> None:
+    assert roles.knows_guild(Snowflake(guild.id)) is True
+    assert roles.knows_guild(NOBODY) is False
     assert messenger.guild_locale() == "fr"
 
 
@@ -129,8 +131,9 @@ async def test_language_without_a_main_guild(bot: SmallBot) -> None:
 
 
 async def test_nothing_is_known_before_the_gateway_is_ready(guild: Guild) -> None:
-    messenger = make_messenger(SmallBot(), guild.id)
-    assert messenger.knows_guild(Snowflake(guild.id)) is None
+    bot = SmallBot()
+    messenger, roles = make_messenger(bot, guild.id), make_roles(bot)
+    assert roles.knows_guild(Snowflake(guild.id)) is None
     assert messenger.guild_locale() is None
 
 
@@ -140,9 +143,9 @@ async def test_guild_of_another_process_shard_is_not_called_unknown(
 ) -> None:
     bot = SmallBot(shard_ids=[own], shard_count=2)
     async with connected(bot, standin):
-        messenger = make_messenger(bot, guild.id)
+        roles = make_roles(bot)
         ours = (guild.id >> 22) % 2 == own
-        assert messenger.knows_guild(Snowflake(guild.id)) is (True if ours else None)
+        assert roles.knows_guild(Snowflake(guild.id)) is (True if ours else None)
         # A guild that would be on the own shard and is not there is really unknown.
         mine = Snowflake((1000 + (own - 1000) % 2) << 22)
-        assert messenger.knows_guild(mine) is False
+        assert roles.knows_guild(mine) is False

@@ -80,14 +80,18 @@ async def test_naive_moment_is_refused(database: Database) -> None:
 
 async def test_event_created_and_locale(database: Database) -> None:
     async def work(connection: AsyncConnection) -> None:
-        await users.lock(connection, ADA)
-        await users.save_event_created(connection, ADA, NOW)
+        ada = await users.lock(connection, ADA)
+        await users.save_event(connection, ada, created=NOW, plan="moddy_max")
+        ada = await users.lock(connection, ADA)
+        # What an event does not tell stays as it was.
+        await users.save_event(connection, ada, created=None, plan=None)
 
     await database.transaction(work)
     for locale in ("fr", "pt-BR"):
         await database.transaction(lambda c, new=locale: users.save_locale(c, ADA, new))  # type: ignore[misc]
     await database.transaction(lambda c: users.save_locale(c, BEN, "de"))
-    assert await find(database) == User(discord_id=ADA, locale="pt-BR", last_event_created=NOW)
+    ada = User(discord_id=ADA, locale="pt-BR", last_event_created=NOW, plan="moddy_max")
+    assert await find(database) == ada
     assert await find(database, BEN) == User(discord_id=BEN, locale="de")
 
 

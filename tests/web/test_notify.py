@@ -17,6 +17,7 @@ from moddy.errors import (
     UserNotFound,
 )
 from moddy.models import NotifyAction
+from moddy.notices import Notice
 from moddy.store.database import Database
 from tests.web.api import FALLBACK_CHANNEL, Api, Setup, open_api
 from tests.web.conftest import Log
@@ -70,6 +71,7 @@ async def test_closed_direct_messages(api: Api) -> None:
     assert not api.messenger.fallbacks
     assert await api.read_premium("42") == PREMIUM
     ((_, notice),) = await api.notifications.claim_kept(api.messenger.asked[0].user_id, "fr")
+    assert isinstance(notice, Notice)
     assert notice.plan == "moddy_max"
 
 
