@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moddy.errors import StoreUnavailable
-from moddy.store.group_commit import Contention, GroupCommit, Work
+from moddy.store import postgresql, sqlite
+from moddy.store.group_commit import Contention, GroupCommit
+from moddy.store.transactions import Transactions, Work
 
 T = TypeVar("T")
 
@@ -25,14 +27,18 @@ BUSY_SHARE = 0.6
 BUSY_TIMEOUT = TRANSACTION_TIMEOUT * BUSY_SHARE
 # Seconds for a schema upgrade.
 PATIENCE = 300.0
-POSTGRESQL_WRITERS = 4
 # serialization_failure and deadlock_detected. Source:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENTION = ("40001", "40P01")
 _OUR_FAULT = (IntegrityError, ProgrammingError, DataError)
+_PING = sa.text("SELECT 1")
 
 
 def _pass(_checkpoint: str) -> None:
+    """Nobody wants to know."""
+
+
+def _unmeasured(_kind: str, _seconds: float) -> None:
     """Nobody wants to know."""
 
 
@@ -40,25 +46,29 @@ class Database:
     """One SQLite file or PostgreSQL database.
 
     Work runs in `transaction` (may write) or `read`; both give it a connection inside a
-    transaction. No network call belongs in there.
+    transaction. It must await nothing else: on SQLite it runs on a thread, without a loop.
+    `observe` is told the seconds of each `transaction` and `read`, waiting included, and of each
+    `commit` that transactions share; also of those that fail.
     """
 
     def __init__(
         self,
         engine: AsyncEngine,
+        transactions: Transactions,
         *,
-        patient: Callable[[], AsyncEngine] | None = None,
-        timeout: float = TRANSACTION_TIMEOUT,
+        patient: Callable[[], AsyncEngine],
+        timeout: float,
         checkpoint: Callable[[str], None] = _pass,
+        observe: Callable[[str, float], None] = _unmeasured,
     ) -> None:
         self.checkpoint = checkpoint
+        self._observe = observe
         self._engine = engine
+        self._transactions = transactions
         self._patient = patient
         self._timeout = timeout
-        # SQLite has one writer at a time; PostgreSQL's groups can overlap.
-        writers = 1 if self.is_sqlite else POSTGRESQL_WRITERS
         self._writers = [
-            GroupCommit(self._begin_write, checkpoint=checkpoint) for _ in range(writers)
+            GroupCommit(self._write, checkpoint=checkpoint) for _ in range(transactions.writers)
         ]
 
     @property
@@ -74,13 +84,12 @@ class Database:
     @asynccontextmanager
     async def connect_patiently(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection of its own, whose statements and waits may take minutes."""
-        engine = self._engine if self._patient is None else self._patient()
+        engine = self._patient()
         try:
             async with engine.connect() as connection:
                 yield connection
         finally:
-            if engine is not self._engine:
-                await engine.dispose()
+            await engine.dispose()
 
     async def run_writes(self) -> None:
         """Commit what `transaction` is given, until cancelled."""
@@ -102,34 +111,38 @@ class Database:
             sqlalchemy.exc.IntegrityError: a constraint refused the write.
         """
         writer = self._writers[hash(about) % len(self._writers)]
-        async with self._bounded():
+        async with self._bounded("transaction"):
             return await writer.submit(work)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which only reads. Raises StoreUnavailable."""
-        async with self._begin(write=False) as connection:
-            return await work(connection)
+        async with self._bounded("read"):
+            results: list[T] = await self._transactions.run([work], write=False)
+        return results[0]
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises StoreUnavailable."""
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(sa.text("SELECT 1"))
+            await connection.execute(_PING)
 
         await self.read(work)
 
-    def _begin_write(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._begin(write=True)
+    async def close(self) -> None:
+        """Give back all connections and threads."""
+        await self._transactions.close()
+        # Also ends aiosqlite's threads, which would keep the process alive.
+        await self._engine.dispose()
+
+    async def _write(
+        self, works: Sequence[Work[Any]], before_commit: Callable[[], None]
+    ) -> list[Any]:
+        async with self._bounded("commit"):
+            return await self._transactions.run(works, write=True, before_commit=before_commit)
 
     @asynccontextmanager
-    async def _begin(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
-        async with self._bounded(), self._engine.connect() as connection:
-            await connection.execution_options(moddy_write=write)
-            async with connection.begin():
-                yield connection
-
-    @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
+    async def _bounded(self, kind: str) -> AsyncIterator[None]:
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
                 yield
@@ -140,77 +153,58 @@ class Database:
                 raise Contention(type(error).__name__) from error
             # Only the kind of error: its text may hold values.
             raise StoreUnavailable(type(error).__name__) from error
+        finally:
+            self._observe(kind, time.perf_counter() - started)
 
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, checkpoint: Callable[[str], None] = _pass
+    url: str,
+    *,
+    timeout: float = TRANSACTION_TIMEOUT,  # noqa: ASYNC109 (of each transaction, not of this)
+    checkpoint: Callable[[str], None] = _pass,
+    observe: Callable[[str, float], None] = _unmeasured,
 ) -> AsyncIterator[Database]:
     """Open the database at `url` and dispose of its connections at the end.
 
     `url` is ``sqlite:///path``, ``postgres://…`` or ``postgresql://…`` as Railway gives them.
-    Nothing is connected before the first use. `checkpoint` is told of named moments, for tests
-    that end the process there.
+    Nothing is connected before the first use. `timeout` is in seconds. `checkpoint` is told of
+    named moments, for tests that end the process there. `observe` is told how long each use takes.
     """
-    make = _sqlite_engine if url.startswith("sqlite") else _postgresql_engine
-    engine = make(url, TRANSACTION_TIMEOUT)
-    database = Database(engine, patient=lambda: make(url, PATIENCE), checkpoint=checkpoint)
+    database = _make_database(url, timeout, checkpoint, observe)
     writes = asyncio.create_task(database.run_writes(), name="writes")
     try:
         yield database
     finally:
         writes.cancel()
         await asyncio.gather(writes, return_exceptions=True)
-        # Also ends aiosqlite's threads, which would keep the process alive.
-        await engine.dispose()
+        await database.close()
 
 
-def _sqlite_engine(url: str, seconds: float) -> AsyncEngine:
-    path = url.partition("///")[2]
-    try:
-        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(type(error).__name__) from error
-    engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=path),
-        connect_args={"timeout": seconds * BUSY_SHARE},
-        hide_parameters=True,
-    )
-    sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
+def _make_database(
+    url: str,
+    seconds: float,
+    checkpoint: Callable[[str], None],
+    observe: Callable[[str, float], None],
+) -> Database:
+    transactions: Transactions
+    if url.startswith("sqlite"):
+        engine, on_threads = sqlite.open_engines(url, busy_timeout=seconds * BUSY_SHARE)
+        transactions = sqlite.SqliteTransactions(on_threads)
+    else:
+        engine = postgresql.open_engine(url, connect_within=seconds, seconds=seconds)
+        transactions = postgresql.PostgresqlTransactions(engine)
 
+    def open_patient() -> AsyncEngine:
+        if url.startswith("sqlite"):
+            return sqlite.open_engines(url, busy_timeout=PATIENCE * BUSY_SHARE)[0]
+        return postgresql.open_engine(url, connect_within=TRANSACTION_TIMEOUT, seconds=PATIENCE)
 
-def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
-    # Without an isolation level the driver starts no transaction of its own; `_begin_sqlite` does.
-    dbapi_connection.isolation_level = None
-    cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # An acknowledged write must survive a power cut; WAL's usual NORMAL may lose the last ones.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # A writer takes the lock first: upgrading a read transaction later can fail at once.
-    write = connection.get_execution_options().get("moddy_write", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _postgresql_engine(url: str, seconds: float) -> AsyncEngine:
-    import asyncpg  # noqa: PLC0415 (SQLite users need not wait for it)
-
-    async def connect() -> Any:
-        # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
-        return await asyncpg.connect(url, timeout=TRANSACTION_TIMEOUT, command_timeout=seconds)
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_pre_ping=True,
-        pool_size=10,
-        max_overflow=0,
-        pool_timeout=TRANSACTION_TIMEOUT,
-        hide_parameters=True,
+    return Database(
+        engine,
+        transactions,
+        patient=open_patient,
+        timeout=seconds,
+        checkpoint=checkpoint,
+        observe=observe,
     )

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from moddy.errors import StoreUnavailable
+from moddy.store.transactions import Work
+
+__all__ = ["Contention", "GroupCommit", "Work"]
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
-# Opens a transaction that commits at the end of the block.
-Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+# Runs works in one transaction, and the function just before its commit; either may raise.
+Write = Callable[[Sequence[Work[Any]], Callable[[], None]], Awaitable[list[Any]]]
 
 GROUP_SIZE = 100
 TRIES = 3
-# deadlock_detected, serialization_failure.
-# Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_CONFLICTS = {"40P01", "40001"}
 
 
 class _Entry:
@@ -54,8 +50,8 @@ class GroupCommit:
     for tests that end the process there.
     """
 
-    def __init__(self, begin: Begin, *, checkpoint: Callable[[str], None]) -> None:
-        self._begin = begin
+    def __init__(self, write: Write, *, checkpoint: Callable[[str], None]) -> None:
+        self._write = write
         self._checkpoint = checkpoint
         self._waiting: deque[_Entry] = deque()
         self._arrived = asyncio.Event()
@@ -115,11 +111,15 @@ class GroupCommit:
     async def _commit_together(self, group: list[_Entry]) -> None:
         if all(entry.result.done() for entry in group):
             return
-        async with self._begin() as connection:
-            results = [await entry.work(connection) for entry in group]
+
+        def before_commit() -> None:
+            # Perhaps on another thread: a caller who goes away at this very moment is as one who
+            # went after it.
             if any(entry.result.done() for entry in group):
                 raise _CallerGone
             self._checkpoint("group commit")
+
+        results = await self._write([entry.work for entry in group], before_commit)
         for entry, result in zip(group, results, strict=True):
             if not entry.result.done():
                 entry.result.set_result(result)

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from moddy.models import Snowflake
 from moddy.store.tables import premium_audit
 
+_INSERT = sa.insert(premium_audit)
+
 
 class PremiumChange(Struct, frozen=True, kw_only=True):
     """One change. `actor` is who asked for it, `reason` the action that did."""
@@ -28,7 +30,7 @@ class PremiumChange(Struct, frozen=True, kw_only=True):
 
 async def add(connection: AsyncConnection, change: PremiumChange) -> None:
     """Append a change to the trail."""
-    await connection.execute(sa.insert(premium_audit).values(**structs.asdict(change)))
+    await connection.execute(_INSERT, structs.asdict(change))
 
 
 async def find(connection: AsyncConnection, user_id: Snowflake) -> list[PremiumChange]:
@@ -39,5 +41,36 @@ async def find(connection: AsyncConnection, user_id: Snowflake) -> list[PremiumC
         .where(premium_audit.c.discord_id == user_id)
         .order_by(premium_audit.c.sequence)
     )
-    rows = (await connection.execute(query)).mappings()
-    return [PremiumChange(**{**row, "discord_id": Snowflake(row["discord_id"])}) for row in rows]
+    return [_change(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def find_last(connection: AsyncConnection, user_id: Snowflake) -> PremiumChange | None:
+    """Return a user's newest change."""
+    columns = [premium_audit.c[name] for name in PremiumChange.__struct_fields__]
+    query = (
+        sa.select(*columns)
+        .where(premium_audit.c.discord_id == user_id)
+        .order_by(premium_audit.c.sequence.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else _change(row)
+
+
+def _change(row: sa.RowMapping) -> PremiumChange:
+    return PremiumChange(**{**row, "discord_id": Snowflake(row["discord_id"])})
+
+
+async def find_start(connection: AsyncConnection, user_id: Snowflake) -> datetime | None:
+    """Return when premium last went from off to on, None where it never did."""
+    query = (
+        sa.select(premium_audit.c.at)
+        .where(
+            premium_audit.c.discord_id == user_id,
+            sa.not_(premium_audit.c.old_premium),
+            premium_audit.c.new_premium,
+        )
+        .order_by(premium_audit.c.sequence.desc())
+        .limit(1)
+    )
+    return (await connection.execute(query)).scalar()

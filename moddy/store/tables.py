@@ -113,6 +113,7 @@ deliveries = sa.Table(
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "discord_id", "kind", "state", "sequence"),
     sa.Index(None, "topic", "state", "sequence"),
+    sa.Index(None, "discord_id", "topic", "sequence"),
     sa.Index(None, "finished_at"),
 )
 
@@ -180,21 +181,25 @@ refunds = sa.Table(
     sa.Column("approver_id", _DiscordId),
     # Whether all that is left was asked for, with the word for it.
     sa.Column("is_full", sa.Boolean, nullable=False),
-    # What it comes to; of a full one, as far as Moddy knows.
+    # What was confirmed, and what the backend is asked for.
     sa.Column("amount_minor", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.String(8), nullable=False),
     sa.Column("invoice_id", sa.Text, nullable=False),
     sa.Column("invoice_created", UtcDateTime, nullable=False),
+    sa.Column("invoice_minor", sa.BigInteger, nullable=False),
     # What could still be given back of the invoice when the refund was proposed.
     sa.Column("refundable_minor", sa.BigInteger, nullable=False),
     sa.Column("reason", sa.String(500), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     # Until when the next person may say yes to it.
     sa.Column("expires_at", UtcDateTime, nullable=False),
-    # When the backend was first and last asked.
+    # How often the backend was asked, and when first and last.
+    sa.Column("asks", sa.Integer, nullable=False),
     sa.Column("sent_at", UtcDateTime),
     sa.Column("asked_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
+    # What was given back, by the backend's word.
+    sa.Column("refunded_minor", sa.BigInteger),
     sa.Column("stripe_refund_id", sa.Text),
     # The backend's own words when it refused; for staff.
     sa.Column("error", sa.String(500)),
@@ -211,6 +216,18 @@ role_grants = sa.Table(
     sa.Column("discord_id", _DiscordId, primary_key=True),
     sa.Column("role_id", _DiscordId, primary_key=True),
     sa.Column("granted_at", UtcDateTime, nullable=False),
+)
+
+# The backend's newest word on the premium role, where it differs from the PREMIUM attribute; it
+# stands until that changes.
+role_orders = sa.Table(
+    "role_orders",
+    metadata,
+    sa.Column("guild_id", _DiscordId, primary_key=True),
+    sa.Column("discord_id", _DiscordId, primary_key=True),
+    sa.Column("role_id", _DiscordId, primary_key=True),
+    sa.Column("is_given", sa.Boolean, nullable=False),
+    sa.Column("ordered_at", UtcDateTime, nullable=False),
 )
 
 # A guild's settings of one module.

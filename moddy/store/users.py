@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -11,6 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.tables import users
+
+Insert = TypeVar("Insert", postgresql.Insert, sqlite.Insert)
+
+
+def _lock(insert: Insert) -> sa.Executable:
+    insert = insert.values(discord_id=sa.bindparam("user_id"), premium=False)
+    # Setting the id to itself takes the lock and gives the row back in the same statement.
+    return insert.on_conflict_do_update(
+        index_elements=[users.c.discord_id], set_={"discord_id": insert.excluded.discord_id}
+    ).returning(*users.c)
+
+
+# Made once: to put a statement together takes several times as long as to run it.
+_IS_USER = users.c.discord_id == sa.bindparam("user_id")
+_FIND = sa.select(users).where(_IS_USER)
+_UPDATE = sa.update(users).where(_IS_USER)
+_LOCK = {"sqlite": _lock(sqlite.insert(users)), "postgresql": _lock(postgresql.insert(users))}
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -27,8 +46,14 @@ class User(Struct, frozen=True, kw_only=True):
 
 async def find(connection: AsyncConnection, user_id: Snowflake) -> User:
     """Return the user; one never heard of has no locale and no premium."""
-    row = (await connection.execute(sa.select(users).where(users.c.discord_id == user_id))).first()
+    row = (await connection.execute(_FIND, {"user_id": user_id})).first()
     return _user(row) if row else User(discord_id=user_id)
+
+
+async def find_many(connection: AsyncConnection, user_ids: Collection[Snowflake]) -> list[User]:
+    """Return those of these users that were ever heard of."""
+    query = sa.select(users).where(users.c.discord_id.in_(user_ids))
+    return [_user(row) for row in await connection.execute(query)]
 
 
 async def lock(connection: AsyncConnection, user_id: Snowflake) -> User:
@@ -36,12 +61,13 @@ async def lock(connection: AsyncConnection, user_id: Snowflake) -> User:
 
     Two requests for one user thus commit one after the other on PostgreSQL as well.
     """
-    insert = _insert(connection, user_id)
-    # Setting the id to itself takes the lock and gives the row back in the same statement.
-    query = insert.on_conflict_do_update(
-        index_elements=[users.c.discord_id], set_={"discord_id": insert.excluded.discord_id}
-    ).returning(*users.c)
-    return _user((await connection.execute(query)).one())
+    if connection.dialect.name == "sqlite":
+        # Whoever writes has the whole file: looking is enough, and writes nothing to the disk.
+        row = (await connection.execute(_FIND, {"user_id": user_id})).first()
+        if row is not None:
+            return _user(row)
+    query = _LOCK[connection.dialect.name]
+    return _user((await connection.execute(query, {"user_id": user_id})).one())
 
 
 async def save_premium(
@@ -62,14 +88,16 @@ async def save_event(
     connection: AsyncConnection, user: User, *, created: datetime | None, plan: str | None
 ) -> None:
     """Remember when a user's newest accepted event was created, and the plan it told of."""
-    created, plan = created or user.last_event_created, plan or user.plan
+    # PostgreSQL takes no U+0000 in text.
+    plan = (plan or "").replace("\0", "") or user.plan
+    created = created or user.last_event_created
     if (created, plan) != (user.last_event_created, user.plan):
         await _update(connection, user.discord_id, last_event_created=created, plan=plan)
 
 
 async def save_locale(connection: AsyncConnection, user_id: Snowflake, locale: str) -> None:
     """Remember the user's last seen Discord locale."""
-    await connection.execute(_insert(connection, user_id).on_conflict_do_nothing())
+    await lock(connection, user_id)
     await _update(connection, user_id, locale=locale)
 
 
@@ -85,14 +113,8 @@ async def find_ended(connection: AsyncConnection, now: datetime, *, limit: int) 
     return [Snowflake(found) for found in (await connection.execute(query)).scalars()]
 
 
-def _insert(connection: AsyncConnection, user_id: Snowflake) -> postgresql.Insert | sqlite.Insert:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    query: postgresql.Insert | sqlite.Insert = insert(users)
-    return query.values(discord_id=user_id, premium=False)
-
-
 async def _update(connection: AsyncConnection, user_id: Snowflake, **values: object) -> None:
-    await connection.execute(sa.update(users).where(users.c.discord_id == user_id).values(**values))
+    await connection.execute(_UPDATE, {"user_id": user_id, **values})
 
 
 def _user(row: sa.Row[tuple[object, ...]]) -> User:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import deliveries as store
+from moddy.store import leases
 from moddy.store.database import Database
 from moddy.store.deliveries import (
     Answer,
@@ -74,7 +75,7 @@ async def lease(
     database: Database, row: Delivery, *, now: datetime = NOW, until: datetime | None = None
 ) -> Delivery | None:
     end = until or now + store.LEASE
-    return await database.transaction(lambda c: store.lease(c, row.id, now=now, until=end))
+    return await database.transaction(lambda c: leases.lease(c, row.id, now=now, until=end))
 
 
 async def must_lease(
@@ -88,11 +89,11 @@ async def must_lease(
 async def record(
     database: Database, leased: Delivery, outcome: Outcome, *, now: datetime = NOW
 ) -> bool:
-    return await database.transaction(lambda c: store.record(c, leased, outcome, now=now))
+    return await database.transaction(lambda c: leases.record(c, leased, outcome, now=now))
 
 
 async def due(database: Database, now: datetime = NOW, limit: int = 100) -> list[str]:
-    found = await database.read(lambda c: store.find_due(c, now, limit=limit))
+    found = await database.read(lambda c: leases.find_due(c, now, limit=limit))
     return [delivery_id for delivery_id, _, _ in found]
 
 

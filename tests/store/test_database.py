@@ -18,7 +18,9 @@ from moddy.errors import StoreUnavailable
 from moddy.store import memory
 from moddy.store.database import BUSY_TIMEOUT, Database, open_database
 from moddy.store.migrate import migrate
+from moddy.store.postgresql import POOL_SIZE, PostgresqlTransactions
 from tests.postgres_server import Server
+from tests.store.holding import Holding
 
 
 async def recall(database: Database, key: str = "key") -> str | None:
@@ -47,16 +49,6 @@ async def locked_table(url: str) -> AsyncIterator[None]:
     async with open_database(url) as other, other.engine.connect() as connection:
         await connection.execute(sa.text("LOCK TABLE memory IN ACCESS EXCLUSIVE MODE"))
         yield
-
-
-@asynccontextmanager
-async def impatient(database: Database, timeout: float) -> AsyncIterator[Database]:  # noqa: ASYNC109
-    """The same database, with less time for a transaction."""
-    hurried = Database(database.engine, timeout=timeout)
-    writes = asyncio.create_task(hurried.run_writes())
-    yield hurried
-    writes.cancel()
-    await asyncio.gather(writes, return_exceptions=True)
 
 
 async def test_result_is_returned_and_committed(database: Database, migrated_url: str) -> None:
@@ -94,31 +86,66 @@ async def test_refused_write_rolls_back_and_is_no_outage(database: Database) -> 
 
 async def test_reader_does_not_wait_for_a_writer(database: Database) -> None:
     await remember(database, "before")
-    inside, leave = asyncio.Event(), asyncio.Event()
+    holding = Holding(database)
 
     async def work(connection: AsyncConnection) -> None:
         await memory.remember(connection, "key", "after")
-        inside.set()
-        await leave.wait()
+        await holding.hold(connection)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(database.transaction(work))
-        await inside.wait()
+        await holding.inside.wait()
         assert await asyncio.wait_for(recall(database), BUSY_TIMEOUT / 2) == "before"
-        leave.set()
+        holding.release()
     assert await recall(database) == "after"
 
 
-async def test_slow_work_is_an_outage_and_is_rolled_back(database: Database) -> None:
+async def test_slow_work_is_an_outage_and_is_rolled_back(migrated_url: str) -> None:
+    async with open_database(migrated_url, timeout=0.2) as database:
+        await remember(database, "before")
+        holding = Holding(database)
+
+        async def work(connection: AsyncConnection) -> None:
+            await memory.remember(connection, "key", "value")
+            await holding.hold(connection)
+
+        with pytest.raises(StoreUnavailable):
+            await database.transaction(work)
+        holding.release()
+        assert await recall(database) == "before"
+        await remember(database, "after")
+
+
+async def test_slow_statement_is_an_outage_and_stops(migrated_url: str) -> None:
+    """Nothing goes on in the background that the next transaction would have to wait for."""
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
     async def work(connection: AsyncConnection) -> None:
         await memory.remember(connection, "key", "value")
-        await asyncio.sleep(60)
+        await connection.execute(sa.text(endless))
 
-    async with impatient(database, 0.1) as hurried:
-        with pytest.raises(StoreUnavailable):
-            await hurried.transaction(work)
-    assert await recall(database) is None
-    await remember(database, "after")
+    async with open_database(migrated_url, timeout=0.3) as database:
+        await remember(database, "before")
+        for run in (database.transaction, database.read):
+            with pytest.raises(StoreUnavailable):
+                await run(work)
+            assert await recall(database) == "before"
+        await remember(database, "after")
+
+
+async def test_sqlite_work_that_awaits_something_else_is_refused(sqlite_url: str) -> None:
+    """It runs on a thread, where nothing would ever wake it."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await memory.remember(connection, "key", "value")
+        await asyncio.sleep(0.01)
+
+    async with open_database(sqlite_url) as database:
+        await migrate(database)
+        # It asks for the running loop before there is anything to await.
+        with pytest.raises(RuntimeError):
+            await database.transaction(work)
+        assert await recall(database) is None
 
 
 async def test_sqlite_is_durable(sqlite_url: str) -> None:
@@ -180,7 +207,7 @@ async def test_sqlite_file_that_is_no_database(sqlite_url: str) -> None:
 async def test_postgresql_locked_by_another_program(postgresql_url: str) -> None:
     async with open_database(postgresql_url) as database:
         await migrate(database)
-        async with impatient(database, 0.3) as hurried:
+        async with open_database(postgresql_url, timeout=0.3) as hurried:
             async with locked_table(postgresql_url):
                 with pytest.raises(StoreUnavailable):
                     await remember(hurried, "during")
@@ -238,20 +265,18 @@ async def test_postgresql_addresses_as_railway_gives_them(postgresql_url: str, s
 async def test_postgresql_without_free_connection(postgresql_url: str) -> None:
     async with open_database(postgresql_url) as database:
         await migrate(database)
-        hurried = Database(database.engine, timeout=0.3)
-        leave = asyncio.Event()
-
-        async def hold(connection: AsyncConnection) -> None:
-            await connection.execute(sa.text("SELECT 1"))
-            await leave.wait()
-
+        engine = database.engine
+        hurried = Database(
+            engine, PostgresqlTransactions(engine), patient=lambda: engine, timeout=0.3
+        )
+        holding = Holding(database)
         async with asyncio.TaskGroup() as group:
-            for _ in range(10):
-                group.create_task(database.read(hold))
+            for _ in range(POOL_SIZE):
+                group.create_task(database.read(holding.hold))
             await asyncio.sleep(0.3)
             with pytest.raises(StoreUnavailable):
                 await hurried.ping()
-            leave.set()
+            holding.release()
         await hurried.ping()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 
 import pytest
@@ -11,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import memory, users
-from moddy.store.database import BUSY_TIMEOUT, POSTGRESQL_WRITERS, Database, open_database
+from moddy.store.database import BUSY_TIMEOUT, Database, open_database
+from moddy.store.postgresql import WRITERS
+from tests.store.holding import Holding
 
 
 async def recall(database: Database, key: str = "key") -> str | None:
@@ -23,23 +24,17 @@ async def remember(database: Database, value: str, key: str = "key") -> None:
 
 
 async def test_cancelled_before_its_turn_is_not_run(database: Database) -> None:
-    inside, leave = asyncio.Event(), asyncio.Event()
-
-    async def hold(_connection: AsyncConnection) -> None:
-        inside.set()
-        await leave.wait()
-
+    holding = Holding(database)
     async with asyncio.TaskGroup() as group:
-        for _ in range(POSTGRESQL_WRITERS):  # SQLite has one writer, and it is busy as well
-            inside.clear()
-            group.create_task(database.transaction(hold))
-            await asyncio.wait_for(_set_or_soon(inside), 1)
+        for _ in range(WRITERS):  # SQLite has one writer, and it is busy as well
+            group.create_task(database.transaction(holding.hold))
+            await asyncio.sleep(0.1)
         waiting = asyncio.create_task(remember(database, "value"))
         await asyncio.sleep(0.05)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        leave.set()
+        holding.release()
     assert await recall(database) is None
 
 
@@ -120,10 +115,3 @@ async def test_writers_at_once_all_get_through(database: Database, migrated_url:
         )
     values = [await recall(database, f"key {n}") for n in range(40)]
     assert values == [f"{n}" for n in range(40)]
-
-
-async def _set_or_soon(event: asyncio.Event) -> None:
-    """Wait for the event, or long enough to know that it waits for its turn."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await event.wait()

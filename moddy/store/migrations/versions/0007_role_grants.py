@@ -1,4 +1,4 @@
-"""The roles that Moddy gave, so that it takes away no others.
+"""The roles that Moddy gave, so that it takes away no others, and the backend's word on them.
 
 Revision: 0007, after 0006.
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the tables."""
     op.create_table(
         "role_grants",
         sa.Column("guild_id", sa.String(20), nullable=False),
@@ -22,8 +22,18 @@ def upgrade() -> None:
         sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", "discord_id", "role_id", name="pk_role_grants"),
     )
+    op.create_table(
+        "role_orders",
+        sa.Column("guild_id", sa.String(20), nullable=False),
+        sa.Column("discord_id", sa.String(20), nullable=False),
+        sa.Column("role_id", sa.String(20), nullable=False),
+        sa.Column("is_given", sa.Boolean, nullable=False),
+        sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("guild_id", "discord_id", "role_id", name="pk_role_orders"),
+    )
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.drop_table("role_orders")
     op.drop_table("role_grants")

@@ -1,4 +1,4 @@
-"""Settings of guild modules, and the roles of members who left.
+"""Settings of guild modules, the roles of members who left, and an index for a user's events.
 
 Revision: 0008, after 0007.
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create both tables."""
+    """Create both tables, and the index."""
     op.create_table(
         "guild_modules",
         sa.Column("guild_id", sa.String(20), nullable=False),
@@ -33,9 +33,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("guild_id", "discord_id", name="pk_saved_roles"),
     )
     op.create_index("ix_saved_roles_saved_at", "saved_roles", ["saved_at"])
+    op.create_index(
+        "ix_deliveries_discord_id_topic_sequence",
+        "deliveries",
+        ["discord_id", "topic", "sequence"],
+    )
 
 
 def downgrade() -> None:
-    """Drop both."""
+    """Drop all of them."""
+    op.drop_index("ix_deliveries_discord_id_topic_sequence", table_name="deliveries")
     op.drop_table("saved_roles")
     op.drop_table("guild_modules")

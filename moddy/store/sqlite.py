@@ -1,0 +1,203 @@
+"""SQLite: a whole group of works takes one trip to a thread, and one commit.
+
+The library blocks, so it cannot run on the loop. A trip for each statement, as aiosqlite makes
+them, costs more than the statement; so a work runs on the thread as a whole. It is written for
+the loop, and yet never waits there: each statement is done when its `await` begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from moddy.errors import StoreUnavailable
+from moddy.store.transactions import Work, do_nothing
+
+READERS = 4
+
+
+def open_engines(url: str, *, busy_timeout: float) -> tuple[AsyncEngine, sa.Engine]:
+    """Return an engine for the loop and one for threads, both of the file at ``sqlite:///path``.
+
+    `busy_timeout` is how many seconds another process's lock is waited for. Neither connects
+    before its first use.
+
+    Raises:
+        StoreUnavailable: the file's folder cannot be made.
+    """
+    path = url.partition("///")[2]
+    try:
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(type(error).__name__) from error
+    options: dict[str, Any] = {"connect_args": {"timeout": busy_timeout}, "hide_parameters": True}
+    on_loop = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=path), **options)
+    # One connection for each thread; a thread never waits for one.
+    on_threads = sa.create_engine(
+        sa.URL.create("sqlite", database=path), pool_size=READERS + 1, **options
+    )
+    for engine in (on_loop.sync_engine, on_threads):
+        sa.event.listen(engine, "connect", _prepare)
+        sa.event.listen(engine, "begin", _begin)
+    return on_loop, on_threads
+
+
+def _prepare(dbapi_connection: Any, _record: object) -> None:
+    # Without an isolation level the driver starts no transaction of its own; `_begin` does.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # An acknowledged write must survive a power cut; WAL's usual NORMAL may lose the last ones.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A writer takes the lock first: upgrading a read transaction later can fail at once.
+    write = connection.get_execution_options().get("moddy_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+class SqliteTransactions:
+    """Works run on threads: one for writes, as SQLite has one writer at a time, some for reads."""
+
+    writers = 1
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+
+    async def run(
+        self,
+        works: Sequence[Work[Any]],
+        *,
+        write: bool,
+        before_commit: Callable[[], None] = do_nothing,
+    ) -> list[Any]:
+        """As `Transactions.run`. A work must await nothing but its connection."""
+        trip = _Trip(self._engine, works, write=write, before_commit=before_commit)
+        threads = self._writer if write else self._readers
+        done = asyncio.get_running_loop().run_in_executor(threads, copy_context().run, trip.make)
+        try:
+            return await done
+        except asyncio.CancelledError:
+            trip.abandon()
+            raise
+
+    async def close(self) -> None:
+        """End the threads, once what they are at is done."""
+        for threads in (self._writer, self._readers):
+            # Nobody waits for what they are at: it was abandoned, and so is short.
+            threads.shutdown(cancel_futures=True)
+        self._engine.dispose()
+
+
+class _Abandoned(Exception):
+    """Nobody waits for the result any longer."""
+
+
+class _Trip:
+    """One transaction on a thread. Only `abandon` is called from another one."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        works: Sequence[Work[Any]],
+        *,
+        write: bool,
+        before_commit: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._works = works
+        self._write = write
+        self._before_commit = before_commit
+        self._abandoned = False
+        # Held while `abandon` interrupts, so that it never meets the connection's next user.
+        self._lock = threading.Lock()
+        self._interruptible: Any = None
+
+    def abandon(self) -> None:
+        """Have it undone as soon as possible, unless its commit has begun."""
+        self._abandoned = True
+        with self._lock:
+            if self._interruptible is not None:
+                self._interruptible.interrupt()
+
+    def check(self) -> None:
+        """Raise _Abandoned once that is so."""
+        if self._abandoned:
+            raise _Abandoned
+
+    def make(self) -> list[Any]:
+        """Run the works and commit."""
+        self.check()
+        with self._engine.connect() as connection:
+            connection.execution_options(moddy_write=self._write)
+            try:
+                with self._lock:
+                    self._interruptible = connection.connection.driver_connection
+                with connection.begin():
+                    given = cast("AsyncConnection", _Connection(connection, self.check))
+                    results = [_finish(work(given)) for work in self._works]
+                    self.check()
+                    self._before_commit()
+                    self._release()
+            finally:
+                self._release()
+        return results
+
+    def _release(self) -> None:
+        with self._lock:
+            self._interruptible = None
+
+
+class _Connection:
+    """What a work is given: as much of `AsyncConnection` as works use."""
+
+    __slots__ = ("_check", "_connection", "dialect")
+
+    def __init__(self, connection: sa.Connection, check: Callable[[], None]) -> None:
+        self._check = check
+        self._connection = connection
+        self.dialect = connection.dialect
+
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Execute a statement and return its result."""
+        self._check()
+        return self._connection.execute(statement, parameters)
+
+    async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Return the first column of the first row, None without one."""
+        self._check()
+        return self._connection.scalar(statement, parameters)
+
+    async def scalars(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Return the first column of all rows."""
+        self._check()
+        return self._connection.scalars(statement, parameters)
+
+    async def run_sync(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function with the connection that does not need to be awaited."""
+        self._check()
+        return function(self._connection, *arguments)
+
+
+def _finish(work: Awaitable[Any]) -> Any:
+    """Run a work to its end without a loop."""
+    steps = work.__await__()
+    try:
+        while next(steps) is None:  # `asyncio.sleep(0)`
+            pass
+    except StopIteration as end:
+        return end.value
+    raise TypeError("a work may await nothing but its connection")

@@ -1,0 +1,36 @@
+"""Work that stays inside its transaction until it is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from moddy.store.database import Database
+
+PATIENCE = 20.0  # seconds; only a test that goes wrong waits as long
+
+
+class Holding:
+    """Holds transactions open: on SQLite, whose works run on threads, a thread with each."""
+
+    def __init__(self, database: Database) -> None:
+        self._on_thread = database.is_sqlite
+        self._loop = asyncio.get_running_loop()
+        self.inside = asyncio.Event()
+        self._leave = asyncio.Event()
+        self._leave_thread = threading.Event()
+
+    async def hold(self, _connection: AsyncConnection) -> None:
+        """Work: say that it is under way, and wait."""
+        self._loop.call_soon_threadsafe(self.inside.set)
+        if self._on_thread:
+            self._leave_thread.wait(PATIENCE)
+        else:
+            await self._leave.wait()
+
+    def release(self) -> None:
+        """Let all of it go on."""
+        self._leave.set()
+        self._leave_thread.set()
