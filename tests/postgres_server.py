@@ -60,14 +60,14 @@ class Server(NamedTuple):
         """Return the address of `database` in the form that Railway gives."""
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
-    def execute(self, statement: str) -> None:
-        """Run one SQL statement outside a transaction, in the maintenance database.
+    def execute(self, statement: str, *, database: str = "postgres") -> None:
+        """Run one SQL statement outside a transaction, by default in the maintenance database.
 
         Raises:
             subprocess.CalledProcessError: the server cannot be reached or refused.
         """
         # Over the socket in the server's own directory: nobody else's server can answer there.
-        address = f"host={self.directory} port={self.port} user={SUPERUSER} dbname=postgres"
+        address = f"host={self.directory} port={self.port} user={SUPERUSER} dbname={database}"
         subprocess.run(
             [self.binaries / "psql", "-qXw", "-v", "ON_ERROR_STOP=1", "-c", statement, address],
             check=True,
@@ -93,15 +93,15 @@ def find_binaries(debian: Path = Path("/usr/lib/postgresql")) -> Path | None:
 
 
 @contextmanager
-def run_server(binaries: Path) -> Iterator[Server]:
-    """Start a server and stop it on leaving.
+def run_server(binaries: Path, *, parent: Path | None = None) -> Iterator[Server]:
+    """Start a server and stop it on leaving; its data lies in a directory below `parent`.
 
     Raises:
         PostgresFailed: it does not start.
     """
     owner = _choose_owner()
     for attempt in range(1, ATTEMPTS + 1):
-        server = Server(binaries, _make_directory(owner), _find_free_port())
+        server = Server(binaries, _make_directory(owner, parent), _find_free_port())
         with _run_process(server, owner) as process:
             if _wait_until_ready(process, server):
                 yield server
@@ -119,9 +119,9 @@ def _choose_owner() -> pwd.struct_passwd | None:
     return known.get("postgres") or known["nobody"]
 
 
-def _make_directory(owner: pwd.struct_passwd | None) -> Path:
+def _make_directory(owner: pwd.struct_passwd | None, parent: Path | None) -> Path:
     """Return a new directory that `owner` has and can reach."""
-    parent = Path(tempfile.gettempdir()).resolve()
+    parent = parent or Path(tempfile.gettempdir()).resolve()
     if owner and not all(path.stat().st_mode & 0o001 for path in (parent, *parent.parents)):
         parent = Path("/tmp")  # noqa: S108  # mkdtemp makes a private directory in it
     directory = Path(tempfile.mkdtemp(prefix="moddy-postgres-", dir=parent))

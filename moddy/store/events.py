@@ -6,6 +6,7 @@ An event is a delivery of kind EVENT whose `topic` is the event's type.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -22,53 +23,92 @@ from moddy.store.tables import deliveries
 class StoredEvent(Struct, frozen=True, kw_only=True):
     """What tells an event apart from a user's others."""
 
-    id: str
     event_type: EventType
+    key: str
     created_at: datetime
 
 
-async def insert_once(
-    connection: AsyncConnection, delivery: Delivery, event_type: EventType, *, key: str
-) -> bool:
-    """Store an event, due at once; returns False when one with this key is stored already."""
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """An event to be stored; `key` is its Idempotency-Key."""
+
+    delivery: Delivery
+    event_type: EventType
+    key: str
+
+
+async def insert_all(connection: AsyncConnection, new: Sequence[NewEvent]) -> None:
+    """Store events, due at once, in this order; those whose key is stored already are left out."""
+    if not new:
+        return
     insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    result = await connection.execute(
-        insert(deliveries)
-        .values(
-            id=delivery.id,
-            kind=DeliveryKind.EVENT.value,
-            topic=event_type.value,
-            discord_id=delivery.user_id,
-            state=delivery.state.value,
-            payload=delivery.payload,
-            idempotency_key=key,
-            body_hash=hashlib.sha256(delivery.payload).digest(),
-            request_id=delivery.request_id,
-            tries=0,
-            due_at=delivery.created_at,
-            created_at=delivery.created_at,
-        )
-        .on_conflict_do_nothing(index_elements=["kind", "idempotency_key"])
+    query = insert(deliveries).on_conflict_do_nothing(index_elements=["kind", "idempotency_key"])
+    await connection.execute(query, [_row(event) for event in new])
+
+
+def _row(event: NewEvent) -> dict[str, object]:
+    delivery = event.delivery
+    return {
+        "id": delivery.id,
+        "kind": DeliveryKind.EVENT.value,
+        "topic": event.event_type.value,
+        "discord_id": delivery.user_id,
+        "state": delivery.state.value,
+        "payload": delivery.payload,
+        "idempotency_key": event.key,
+        "body_hash": hashlib.sha256(delivery.payload).digest(),
+        "request_id": delivery.request_id,
+        "tries": 0,
+        "due_at": delivery.created_at,
+        "created_at": delivery.created_at,
+    }
+
+
+async def find_known_keys(connection: AsyncConnection, keys: Collection[str]) -> frozenset[str]:
+    """Return those of the keys that an event is stored under."""
+    table = deliveries.c
+    query = sa.select(table.idempotency_key).where(
+        table.kind == DeliveryKind.EVENT.value, table.idempotency_key.in_(keys)
     )
-    return result.rowcount == 1
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def find_newest(
-    connection: AsyncConnection, user_id: Snowflake, event_types: tuple[EventType, ...]
-) -> StoredEvent | None:
-    """Return a user's last stored event of these types, whatever became of it."""
+    connection: AsyncConnection,
+    user_ids: Collection[Snowflake],
+    event_types: Collection[EventType],
+) -> dict[Snowflake, StoredEvent]:
+    """Return each user's last stored event of these types, whatever became of it."""
+    table = deliveries.c
+    newest = (
+        sa.select(sa.func.max(table.sequence))
+        .where(table.discord_id.in_(user_ids), table.kind == DeliveryKind.EVENT.value)
+        .where(table.topic.in_([one.value for one in event_types]))
+        .group_by(table.discord_id)
+    )
+    query = sa.select(table.discord_id, table.topic, table.idempotency_key, table.created_at).where(
+        table.sequence.in_(newest)
+    )
+    return {
+        Snowflake(row[0]): StoredEvent(event_type=EventType(row[1]), key=row[2], created_at=row[3])
+        for row in await connection.execute(query)
+    }
+
+
+async def find_since(
+    connection: AsyncConnection,
+    user_ids: Collection[Snowflake],
+    event_type: EventType,
+    since: datetime,
+) -> list[tuple[Snowflake, bytes]]:
+    """Return whose and the payloads of the users' events of a type, the oldest first."""
     table = deliveries.c
     query = (
-        sa.select(table.id, table.topic, table.created_at)
-        .where(table.discord_id == user_id, table.kind == DeliveryKind.EVENT.value)
-        .where(table.topic.in_([one.value for one in event_types]))
-        .order_by(table.sequence.desc())
-        .limit(1)
+        sa.select(table.discord_id, table.payload)
+        .where(table.discord_id.in_(user_ids), table.kind == DeliveryKind.EVENT.value)
+        .where(table.topic == event_type.value, table.created_at >= since)
+        .order_by(table.sequence)
     )
-    row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    return StoredEvent(id=row[0], event_type=EventType(row[1]), created_at=row[2])
+    return [(Snowflake(row[0]), row[1]) for row in await connection.execute(query)]
 
 
 async def count_waiting(connection: AsyncConnection) -> int:

@@ -47,21 +47,35 @@ class Reply(Struct, frozen=True):
 
 
 def make_requests(random: Random, user_ids: Sequence[int], count: int) -> list[Request]:
-    """Return requests for random users, in an order that holds for each of them."""
-    return [_make_request(random, random.choice(user_ids), number) for number in range(count)]
+    """Return requests for random users, in an order that holds for each of them.
+
+    Each event comes as its notice and its role update: with roles that differ from PREMIUM for
+    long, reconciliation would have its own say.
+    """
+    requests: list[Request] = []
+    while len(requests) < count:
+        requests += _make_event(random, random.choice(user_ids), len(requests))
+    return requests[:count]
 
 
-def _make_request(random: Random, user_id: int, number: int) -> Request:
-    key = f"evt_{number}"
-    body: dict[str, Any] = {"discord_id": str(user_id), "plan": PREMIUM_PLAN}
-    if random.random() < 0.4:
-        body["plan"] = random.choice([PREMIUM_PLAN, "free"])
-        return Request(key=key, user_id=user_id, path=ROLES, body=body)
-    actions = ["subscription_created", "subscription_updated", "subscription_cancelled"]
-    body["action"] = random.choice(actions)
+def _make_event(random: Random, user_id: int, number: int) -> list[Request]:
+    action = random.choice(
+        ["subscription_created", "subscription_updated", "subscription_cancelled"]
+    )
+    keys = [f"evt_{number}", f"evt_{number + 1}"]
     # A text of its own, which the message about an update shows.
-    body["metadata"] = {"message": f"This is about {key}."}
-    return Request(key=key, user_id=user_id, path=NOTIFY, body=body)
+    notice: dict[str, Any] = {
+        "discord_id": str(user_id),
+        "plan": PREMIUM_PLAN,
+        "action": action,
+        "metadata": {"message": f"This is about {keys[0]}."},
+    }
+    plan = "free" if action == "subscription_cancelled" else PREMIUM_PLAN
+    roles = {"discord_id": str(user_id), "plan": plan}
+    return [
+        Request(key=keys[0], user_id=user_id, path=NOTIFY, body=notice),
+        Request(key=keys[1], user_id=user_id, path=ROLES, body=roles),
+    ]
 
 
 class Backend:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from tests.crashes.lives import Launcher
 from tests.crashes.load import PAUSE, Backend, Feed, Reply, Request, make_requests
 from tests.crashes.older_store import step_back
 from tests.crashes.stage import Stage
-from tests.crashes.verdict import Verdict, judge
+from tests.crashes.verdict import KINDS, Verdict, judge
 from tests.standins.discord import DiscordStandin
 
 POINTS = (
@@ -153,7 +154,10 @@ async def drain(
 
 async def count_open(database: Database) -> int:
     """Return how many deliveries are still to be attempted."""
-    query = sa.select(sa.func.count()).where(deliveries.c.state == DeliveryState.PENDING.value)
+    table = deliveries.c
+    query = sa.select(sa.func.count()).where(
+        table.state == DeliveryState.PENDING.value, table.kind.in_(KINDS)
+    )
     return await database.read(lambda c: c.scalar(query)) or 0
 
 
@@ -204,4 +208,11 @@ async def stop(launcher: Launcher) -> None:
 def count_error_lines(log: Path) -> int:
     """Return how many lines of the log are errors, or no log lines at all."""
     lines = log.read_text().splitlines()
-    return sum('"level": "warning"' not in line for line in lines)
+    return sum(_level(line) != "warning" for line in lines)
+
+
+def _level(line: str) -> object:
+    try:
+        return json.loads(line)["level"]
+    except (ValueError, KeyError, TypeError):
+        return None

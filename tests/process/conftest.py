@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.stage import Stage
-from tests.standins.backend import BackendStandin
-from tests.standins.discord import DiscordStandin
+from tests.process.stage import Stage, open_stage
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with DiscordStandin() as discord, BackendStandin() as backend:
-        yield Stage(discord, backend, tmp_path)
-        assert discord.unknown_routes == []
+    async with open_stage(tmp_path) as opened:
+        yield opened

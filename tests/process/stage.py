@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.process.moddy_process import ModdyProcess, free_port
@@ -56,3 +58,11 @@ class Stage:
     def message_count(self, user: User) -> int:
         """Return how many direct messages of Moddy a user sees."""
         return len(self.discord.dms[user.id])
+
+
+@asynccontextmanager
+async def open_stage(directory: Path) -> AsyncIterator[Stage]:
+    """Open a stage; Moddy must have called nothing that its Discord does not know."""
+    async with DiscordStandin() as discord, BackendStandin() as backend:
+        yield Stage(discord, backend, directory)
+        assert discord.unknown_routes == []

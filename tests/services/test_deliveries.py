@@ -29,9 +29,12 @@ async def test_retry_schedule(stage: Stage) -> None:
     """1, 5, 30, 120, 600, 1800, then 3600 s for ever, each with a fifth of jitter around it."""
     assert RETRY_DELAYS == (1, 5, 30, 120, 600, 1800, 3600)
     stage.messenger.errors[ADA] = DOWN
-    accepted = await stage.accept_notice()
-    await stage.answer(accepted)
     async with stage.working():
+        # What is there when a worker starts is due at once, so it has to have started.
+        other = await stage.accept_notice(user_id=BEN)
+        await stage.wait_for_state(other, DeliveryState.DELIVERED)
+        accepted = await stage.accept_notice()
+        await stage.answer(accepted)
         for tries, delay in enumerate([*RETRY_DELAYS, 3600, 3600], start=1):
             await stage.wait_for(accepted, "tries", tries)
             due_at = await stage.column(accepted, "due_at")
@@ -41,7 +44,8 @@ async def test_retry_schedule(stage: Stage) -> None:
         stage.tick(3600)
         await stage.wait_for_state(accepted, DeliveryState.DELIVERED)
     assert set(stage.jitter) == {(0.8, 1.2)}
-    assert {sent.nonce for sent in stage.messenger.asked} == {stage.messenger.sent[0].nonce}
+    asked = {sent.nonce for sent in stage.messenger.asked if sent.user_id == ADA}
+    assert asked == {stage.messenger.sent[-1].nonce}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +202,7 @@ async def test_crash_between_sending_and_recording_sends_the_same_nonce_again(
     accepted = await stage.accept_notice()
     assert accepted.delivery is not None
     delivery_id = accepted.delivery.id
-    leased = await stage.deliveries._lease(delivery_id, ADA)
+    leased = await stage.lease(delivery_id)
     assert leased is not None
     await stage.notifications.attempt(leased)  # and then the process is gone
     if stage.database.is_sqlite:
@@ -218,7 +222,7 @@ async def test_crash_long_ago_is_looked_up(stage: Stage, sent: bool) -> None:
     """Discord has forgotten the nonce by then: only looking tells whether it was sent."""
     accepted = await stage.accept_notice()
     assert accepted.delivery is not None
-    leased = await stage.deliveries._lease(accepted.delivery.id, ADA)
+    leased = await stage.lease(accepted.delivery.id)
     assert leased is not None
     if sent:
         await stage.notifications.attempt(leased)
@@ -234,7 +238,7 @@ async def test_a_like_message_of_another_delivery_is_not_taken_for_it(stage: Sta
     await stage.answer(first)
     second = await stage.accept_notice(UPDATED)
     assert second.delivery is not None
-    await stage.deliveries._lease(second.delivery.id, ADA)
+    await stage.lease(second.delivery.id)
     stage.clock.advance(LONG_AGO)
     async with stage.working():
         await stage.wait_for_state(second, DeliveryState.DELIVERED)
@@ -244,7 +248,7 @@ async def test_a_like_message_of_another_delivery_is_not_taken_for_it(stage: Sta
 async def test_what_cannot_be_looked_up_is_left_to_a_person(stage: Stage) -> None:
     accepted = await stage.accept_notice()
     assert accepted.delivery is not None
-    await stage.deliveries._lease(accepted.delivery.id, ADA)
+    await stage.lease(accepted.delivery.id)
     stage.clock.advance(LONG_AGO)
     stage.messenger.errors[ADA] = DiscordRefused("no history")
     async with stage.working():

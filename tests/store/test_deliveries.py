@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from moddy.models import Snowflake
 from moddy.store import deliveries as store
+from moddy.store import leases
 from moddy.store.database import Database
 from moddy.store.deliveries import (
     Answer,
@@ -71,7 +72,7 @@ async def test_first_answer_stays(database: Database) -> None:
     await insert(database, row)
     waiting = Outcome(state=DeliveryState.WAITING, answer=Answer(200, b"no member"))
     await record(database, await must_lease(database, row), waiting)
-    await database.transaction(lambda c: store.release_waiting(c, NOW))
+    await database.transaction(lambda c: leases.release_waiting(c, NOW))
     await record(database, await must_lease(database, row), DELIVERED)
     assert await database.read(lambda c: store.find_answer(c, row.id)) == waiting.answer
     assert await state(database, row) is DeliveryState.DELIVERED
@@ -146,9 +147,11 @@ async def test_release_waiting(database: Database) -> None:
             database, await must_lease(database, row), Outcome(state=DeliveryState.WAITING)
         )
     later = NOW + timedelta(days=1)
-    assert await database.transaction(lambda c: store.release_waiting(c, later, user_id=BEN)) == 1
+    assert (
+        await database.transaction(lambda c: leases.release_waiting(c, later, user_ids=[BEN])) == 1
+    )
     assert await due(database, later) == [rows[1].id, rows[2].id]
-    assert await database.transaction(lambda c: store.release_waiting(c, later)) == 1
+    assert await database.transaction(lambda c: leases.release_waiting(c, later)) == 1
     assert await due(database, later) == [row.id for row in rows]
 
 
@@ -176,8 +179,8 @@ async def test_leases_are_given_back_as_far_as_they_are_the_same(database: Datab
     rows = [delivery(n, user_id=Snowflake(n)) for n in range(1, 3)]
     await insert(database, *rows)
     leased = [await must_lease(database, row) for row in rows]
-    leases = {one.id: UNTIL for one in leased} | {rows[1].id: UNTIL + SECOND}
-    await database.transaction(lambda c: store.free(c, leases, now=NOW))
+    held = {one.id: UNTIL for one in leased} | {rows[1].id: UNTIL + SECOND}
+    await database.transaction(lambda c: leases.free(c, held, now=NOW))
     assert await due(database, NOW) == [rows[0].id]
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import MAX_SNOWFLAKE, Snowflake
-from moddy.store import deliveries as store
+from moddy.store import leases
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import (
     Answer,
@@ -117,13 +117,13 @@ async def test_twenty_at_once_and_one_wins(database: Database, migrated_url: str
     await insert(database, *rows)
     async with open_database(migrated_url) as other:
         for row in rows:
-            leases = await asyncio.gather(
+            taken = await asyncio.gather(
                 *(
                     lease((database, other)[n % 2], row, until=UNTIL + timedelta(microseconds=n))
                     for n in range(20)
                 )
             )
-            assert len([one for one in leases if one is not None]) == 1
+            assert len([one for one in taken if one is not None]) == 1
 
 
 async def test_what_may_have_been_sent_is_remembered(database: Database) -> None:
@@ -149,7 +149,7 @@ async def test_due_of_some_kinds(database: Database) -> None:
     await insert(database, *rows)
     for row in rows:
         found = await database.read(
-            lambda c, kind=row.kind: store.find_due(c, NOW, kinds=[kind], limit=9)  # type: ignore[misc]
+            lambda c, kind=row.kind: leases.find_due(c, NOW, kinds=[kind], limit=9)  # type: ignore[misc]
         )
         assert found == [(row.id, row.kind, ADA)]
 
@@ -161,7 +161,7 @@ async def test_release_leases(database: Database) -> None:
     tomorrow = Outcome(state=DeliveryState.PENDING, due_at=NOW + timedelta(days=1))
     await record(database, await must_lease(database, postponed), tomorrow)
     await record(database, await must_lease(database, kept), Outcome(state=DeliveryState.KEPT))
-    assert await database.transaction(lambda c: store.release_leases(c, NOW)) == 2
+    assert await database.transaction(lambda c: leases.release_leases(c, NOW)) == 2
     assert await due(database) == [leased.id, postponed.id]
 
 

@@ -117,7 +117,7 @@ async def explain_removal(connection: AsyncConnection) -> str:
     def note(_c: object, _cursor: object, statement: str, given: object, *_: object) -> None:
         statements.append((statement, given))
 
-    engine = connection.engine.sync_engine
+    engine = await connection.run_sync(lambda sync: sync.engine)
     is_sqlite = connection.dialect.name == "sqlite"
     if not is_sqlite:
         await connection.execute(sa.text("ANALYZE deliveries"))
@@ -127,5 +127,7 @@ async def explain_removal(connection: AsyncConnection) -> str:
     [(statement, given)] = statements
     prefix = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
     assert isinstance(given, tuple)
-    found = await connection.exec_driver_sql(prefix + statement, given)
+    found = await connection.run_sync(
+        lambda sync: sync.exec_driver_sql(prefix + statement, given).all()
+    )
     return "\n".join(str(line[-1]) for line in found)
