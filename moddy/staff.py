@@ -39,6 +39,7 @@ class StaffAction(Enum):
     REJECT_REFUND = "reject_refund"
     ASK_REFUND_AGAIN = "ask_refund_again"
     SETTLE_REFUND = "settle_refund"  # by hand, after a look at Stripe
+    VIEW_REFUND = "view_refund"
     LIST_STAFF = "list_staff"
     ADD_STAFF = "add_staff"
     REMOVE_STAFF = "remove_staff"
@@ -86,3 +87,40 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     subject_id: Snowflake | None = None
     detail: str | None = None
     refund_id: str | None = None
+
+
+class Refusal(Enum):
+    """Why staff may not do something; nothing was done."""
+
+    NOT_STAFF = "not_staff"
+    NEEDS_VIEW = "needs_subscription_view"
+    NEEDS_MANAGE = "needs_subscription_manage"
+    NEEDS_SUPERVISOR = "needs_supervisor"
+    NEEDS_MANAGER = "needs_manager"
+    # Everybody could read the answer.
+    PUBLIC_CHANNEL = "public_channel"
+    # About staff:
+    ONESELF = "oneself"
+    RANK_TOO_HIGH = "rank_too_high"
+    PERMISSION_NOT_HELD = "permission_not_held"
+    NO_SUCH_MEMBER = "no_such_member"
+    # About a refund:
+    AMOUNT_UNCLEAR = "amount_unclear"
+    NO_PAID_INVOICE = "no_paid_invoice"
+    INVOICE_TOO_OLD = "invoice_too_old"
+    NOTHING_LEFT = "nothing_left"
+    MORE_THAN_LEFT = "more_than_left"
+    OWN_MONEY = "own_money"
+    OWN_REFUND = "own_refund"
+    NOT_YOUR_REFUND = "not_your_refund"
+    DAILY_CAP = "daily_cap"
+    ANOTHER_IS_OPEN = "another_is_open"
+    # What can be refunded is no longer what the proposal says.
+    OUT_OF_DATE = "out_of_date"
+    # Who proposed it may no longer refund.
+    AGENT_MAY_NOT = "agent_may_not"
+    ASK_AGAIN_FIRST = "ask_again_first"
+    TOO_LATE_TO_ASK = "too_late_to_ask"
+    EXPIRED = "expired"
+    ALREADY_DECIDED = "already_decided"
+    GONE = "gone"
