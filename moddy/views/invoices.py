@@ -1,60 +1,103 @@
-"""A customer's invoices, newest first, each with its PDF. No billing id is ever shown."""
+"""A customer's invoices, newest first, in pages, each with its PDF. No billing id is ever shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import discord
 from discord import ui
-from yarl import URL
 
-from moddy.models import Invoice, InvoicesResponse, InvoiceStatus
+from moddy.models import Invoice, InvoicesResponse, InvoiceStatus, Snowflake
 from moddy.views import facts
+from moddy.views.custom_ids import custom_id
 from moddy.views.language import Language, language_for
-from moddy.views.layout import Colour, card
+from moddy.views.layout import Colour, card, row_of
+from moddy.views.links import link_button, web_address
 
-# 25 buttons in 5 rows and the rest of the card are 35 of Discord's 40 components.
-MAX_INVOICES = 25
-_BUTTONS_PER_ROW = 5
-_MAX_URL = 512
+# The names of presses: a new answer with the first page, and another page of the same answer.
+OPEN_INVOICES = "invoices"
+TURN_PAGE = "invoices_page"
+
+PER_PAGE = 6
+# As many can be listed; the limit that a customer may name.
+MAX_INVOICES = 50
+# The backend's links expire after about so long; source: the wire contract, `invoice_pdf`.
+PDF_LIFETIME = timedelta(days=30)
 
 
-def invoices_view(response: InvoicesResponse, *, locale: str) -> ui.LayoutView:
-    """Return the newest invoices, each with date, amount, status, and a button to its PDF."""
+def invoices_view(
+    response: InvoicesResponse,
+    *,
+    locale: str,
+    now: datetime,
+    owner: Snowflake,
+    limit: int = MAX_INVOICES,
+    page: int = 1,
+    website: str | None = None,
+) -> ui.LayoutView:
+    """Return one page of the newest invoices: date, amount, status and PDF of each.
+
+    `owner` is whose they are, `limit` how many they asked for; a `page` that is not there
+    becomes the nearest one. `website` is where older PDFs are to be had.
+    """
     language = language_for(locale)
     heading = language.gettext("Your invoices")
-    if not response.invoices:
-        none = language.gettext("You have no invoices yet.")
-        return card(Colour.ENDED, heading, none)
-    ordered = sorted(
-        response.invoices, key=lambda invoice: facts.in_utc(invoice.created), reverse=True
+    newest_first = sorted(
+        response.invoices, key=lambda one: facts.in_utc(one.created), reverse=True
     )
-    shown = ordered[:MAX_INVOICES]
-    more = len(ordered) - len(shown)
-    listed = "\n".join(
-        f"{number}. {_line(invoice, language)}" for number, invoice in enumerate(shown, start=1)
-    )
-    rest = language.ngettext("and {count} more invoice", "and {count} more invoices", more)
+    invoices = newest_first[:limit]
+    if not invoices:
+        return card(Colour.ENDED, heading, language.gettext("You have no invoices yet."))
+    pages = -(-len(invoices) // PER_PAGE)
+    page = min(max(page, 1), pages)
+    shown = invoices[(page - 1) * PER_PAGE : page * PER_PAGE]
+    lost = any(pdf_link(invoice, now) is None for invoice in shown)
     return card(
         Colour.NEUTRAL,
         heading,
-        listed,
-        rest.format(count=more) if more else None,
-        rows=_pdf_rows(shown, language),
+        *(_block(invoice, language, now) for invoice in shown),
+        _hint(language, website) if lost else None,
+        footer=_footer(language, page=page, pages=pages, count=len(invoices)),
+        rows=row_of(
+            *_paging(language, owner, limit, page=page, pages=pages),
+            link_button(language.gettext("Latest invoice (PDF)"), pdf_link(invoices[0], now)),
+            link_button(language.gettext("Manage on the website"), website) if lost else None,
+        ),
     )
 
 
-def _line(invoice: Invoice, language: Language) -> str:
-    parts = (
-        facts.date(invoice.created),
-        facts.amount(language, invoice.amount, invoice.currency),
-        _status(invoice.status, language),
-    )
-    return " · ".join(filter(None, parts))
+def _block(invoice: Invoice, language: Language, now: datetime) -> str | ui.Section[Any]:
+    """Return an invoice with the button to its PDF, or the text that says why there is none."""
+    amount = facts.amount(language, invoice.amount, invoice.currency)
+    first = " · ".join(filter(None, (f"**{facts.date(invoice.created)}**", amount)))
+    status = status_words(invoice.status, language)
+    button = link_button(language.gettext("PDF"), pdf_link(invoice, now))
+    if button is None:
+        return f"{first}\n-# {status} · {without_pdf(invoice, language, now)}"
+    return ui.Section(f"{first}\n-# {status}", accessory=button)
 
 
-def _status(status: InvoiceStatus, language: Language) -> str:
+def pdf_link(invoice: Invoice, now: datetime) -> str | None:
+    """Return the address of an invoice's PDF, None where there is none that works."""
+    return None if _has_expired(invoice, now) else web_address(invoice.invoice_pdf)
+
+
+def _has_expired(invoice: Invoice, now: datetime) -> bool:
+    return now - facts.in_utc(invoice.created) > PDF_LIFETIME
+
+
+def without_pdf(invoice: Invoice, language: Language, now: datetime) -> str:
+    """Return why an invoice has no link to its PDF."""
+    if invoice.status is InvoiceStatus.DRAFT:
+        return language.gettext("its PDF comes later")
+    if web_address(invoice.invoice_pdf) and _has_expired(invoice, now):
+        return language.gettext("the link to its PDF has expired")
+    return language.gettext("no PDF")
+
+
+def status_words(status: InvoiceStatus, language: Language) -> str:
+    """Return an invoice's status in words."""
     words = {
         InvoiceStatus.DRAFT: language.gettext("being prepared"),
         InvoiceStatus.OPEN: language.gettext("to be paid"),
@@ -65,34 +108,38 @@ def _status(status: InvoiceStatus, language: Language) -> str:
     return words.get(status) or language.gettext("not known at the moment")
 
 
-def _pdf_rows(invoices: Sequence[Invoice], language: Language) -> list[ui.ActionRow[Any]]:
-    """Return link buttons, numbered as the invoices are."""
-    buttons: list[ui.Button[Any]] = [
-        ui.Button(
-            style=discord.ButtonStyle.link,
-            label=language.gettext("PDF {number}").format(number=number),
-            url=url,
+def _hint(language: Language, website: str | None) -> str:
+    if web_address(website):
+        return language.gettext(
+            "Links to PDFs work for about 30 days. You find the others on our website."
         )
-        for number, invoice in enumerate(invoices, start=1)
-        if (url := _web_address(invoice.invoice_pdf))
-    ]
+    return language.gettext(
+        "Links to PDFs work for about 30 days. Our support can give you the others."
+    )
+
+
+def _footer(language: Language, *, page: int, pages: int, count: int) -> str:
+    counted = language.ngettext("{count} invoice", "{count} invoices", count).format(count=count)
+    if pages == 1:
+        return counted
+    place = language.gettext("Page {page} of {pages}").format(page=page, pages=pages)
+    return f"{place} · {counted}"
+
+
+def _paging(
+    language: Language, owner: Snowflake, limit: int, *, page: int, pages: int
+) -> list[ui.Button[Any]]:
+    if pages == 1:
+        return []
     return [
-        ui.ActionRow(*buttons[start : start + _BUTTONS_PER_ROW])
-        for start in range(0, len(buttons), _BUTTONS_PER_ROW)
+        ui.Button(
+            style=discord.ButtonStyle.secondary,
+            label=label,
+            custom_id=custom_id(TURN_PAGE, owner, str(limit), str(target)),
+            disabled=not 1 <= target <= pages,
+        )
+        for label, target in (
+            (language.gettext("Previous"), page - 1),
+            (language.gettext("Next"), page + 1),
+        )
     ]
-
-
-def _web_address(text: str | None) -> str | None:
-    """Return an address that Discord takes for a button, else None.
-
-    Discord refuses the whole message for one bad address: it wants http(s), a full host name
-    and at most 512 characters.
-    """
-    try:
-        url = URL(text or "")
-        host, port = url.raw_host or "", url.explicit_port
-    except ValueError:
-        return None
-    address = str(url)
-    wanted = url.scheme in {"http", "https"} and "." in host.strip(".") and url.raw_user is None
-    return address if wanted and port != 0 and len(address) <= _MAX_URL else None

@@ -8,14 +8,9 @@ from functools import cache
 from babel import Locale
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
+from moddy.currencies import decimals
 from moddy.locales import language_code
 
-# Source: https://docs.stripe.com/currencies#zero-decimal and #three-decimal. Babel's own table
-# is CLDR's, which differs (ISK and UGX, for two).
-ZERO_DECIMAL = frozenset(
-    "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905
-)
-THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -28,7 +23,7 @@ def format_amount(amount_minor: int, currency: str, locale: str) -> str:
     language = Locale.parse(language_code(locale))
     code = currency.strip().upper()
     known = len(code) == 3 and code.isascii() and code.isalpha()
-    digits = _decimals(code)
+    digits = decimals(code)
     sign, figures, _ = Decimal(amount_minor).as_tuple()
     amount = Decimal((sign, figures, -digits))
     with localcontext() as context:
@@ -41,12 +36,6 @@ def format_amount(amount_minor: int, currency: str, locale: str) -> str:
         )
 
 
-def _decimals(code: str) -> int:
-    if code in ZERO_DECIMAL:
-        return 0
-    return 3 if code in THREE_DECIMAL else 2
-
-
 @cache
 def _pattern(language: Locale, code: str) -> str:
     """Return the language's number pattern, with Stripe's decimals.
@@ -54,9 +43,9 @@ def _pattern(language: Locale, code: str) -> str:
     Where letters would touch the figures a space goes between, as CLDR asks and Babel does not:
     https://unicode.org/reports/tr35/tr35-numbers.html#Currencies
     """
-    decimals = _decimals(code)
+    digits = decimals(code)
     pattern = str(language.currency_formats["standard"].pattern)
-    pattern = pattern.replace("0.00", "0." + "0" * decimals if decimals else "0")
+    pattern = pattern.replace("0.00", "0." + "0" * digits if digits else "0")
     if get_currency_symbol(code, language)[-1].isalpha():
         pattern = pattern.replace("¤#", f"¤{_NO_BREAK_SPACE}#")
     return pattern

@@ -24,7 +24,7 @@ async def test_commands_can_be_used_everywhere_and_are_translated(office: Office
         assert payload["integration_types"] == [0, 1]
         assert "fr" in payload["description_localizations"]
     [limit] = payloads["invoices"]["options"]
-    assert (limit["min_value"], limit["max_value"]) == (1, 25)
+    assert (limit["min_value"], limit["max_value"]) == (1, 50)
     assert not limit["required"]
 
 
@@ -62,7 +62,11 @@ async def test_not_ready_before_it_is_connected(database: Database) -> None:
 
 
 def test_intents_are_only_what_is_needed() -> None:
-    assert intents() == discord.Intents(guilds=True, members=True)
+    wanted = intents()
+    assert wanted == discord.Intents(
+        guilds=True, members=True, moderation=True, guild_messages=True, dm_messages=True
+    )
+    assert not wanted.message_content
 
 
 def test_nobody_is_mentioned_by_default(office: Office) -> None:

@@ -6,11 +6,15 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
+from moddy.cogs.customers import PER_SECONDS, USES
 from moddy.errors import (
     BackendContractBroken,
     BackendNotFound,
+    BackendPaused,
     BackendRefused,
+    BackendTimeout,
     BackendUnauthorized,
     BackendUnavailable,
     DirectMessagesClosed,
@@ -19,13 +23,13 @@ from moddy.models import (
     Invoice,
     InvoicesResponse,
     InvoiceStatus,
-    NotifyAction,
     Subscription,
     SubscriptionInfoResponse,
     SubscriptionStatus,
 )
 from moddy.sandbox.world import AGENT, AWAY_CUSTOMER, CLOSED_CUSTOMER, CUSTOMER, Person
-from tests.cogs.conftest import Office, answers, text
+from moddy.views.invoices import MAX_INVOICES
+from tests.cogs.conftest import WEBSITE, Office, answers, links, text
 
 JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2025, 2, 1, tzinfo=UTC)
@@ -80,59 +84,57 @@ async def test_subscription(office: Office, person: Person, words: str, in_guild
     assert office.backend.calls == [("get_subscription_info", office.user_id(person))]
 
 
-async def test_no_subscription(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("person", "words", "label"),
+    [
+        (CUSTOMER, "You have no subscription", "Get Moddy Max on the website"),
+        (AWAY_CUSTOMER, "You have no subscription", "Get Moddy Max on the website"),
+        (CLOSED_CUSTOMER, "Ce que Moddy Max vous apporte", "Obtenir Moddy Max sur le site"),
+    ],
+    ids=["en", "no server", "fr"],
+)
+async def test_no_subscription(office: Office, person: Person, words: str, label: str) -> None:
+    [answer] = await office.run(person, "subscription")
+    assert words in text(answer)
+    assert links(answer) == {label: str(WEBSITE)}
+
+
+async def test_the_plan_is_the_one_last_told_of(office: Office) -> None:
+    await office.stage.accept_notice(user_id=office.user_id(CUSTOMER), plan="moddy_max")
+    office.backend.subscription = SUBSCRIPTION
     [answer] = await office.run(CUSTOMER, "subscription")
-    assert "You have no subscription" in text(answer)
+    assert "**Plan:** Moddy Max" in text(answer)
+    [other] = await office.run(AGENT, "subscription")
+    assert "Plan:" not in text(other)
 
 
 @EVERYWHERE
 @pytest.mark.parametrize(
-    ("person", "words"), [(CUSTOMER, "paid"), (CLOSED_CUSTOMER, "payée")], ids=["en", "fr"]
+    ("person", "label", "words"),
+    [(CUSTOMER, "Invoices", "paid"), (CLOSED_CUSTOMER, "Factures", "payée")],
+    ids=["en", "fr"],
 )
-async def test_invoices(office: Office, person: Person, words: str, in_guild: bool) -> None:
-    office.backend.invoices = INVOICES
-    [answer] = await office.run(person, "invoices", in_guild=in_guild)
-    assert words in text(answer)
-    assert office.backend.calls == [("get_subscription_invoices", office.user_id(person), 10)]
+async def test_the_button_to_the_invoices(
+    office: Office, person: Person, label: str, words: str, in_guild: bool
+) -> None:
+    office.backend.subscription, office.backend.invoices = SUBSCRIPTION, INVOICES
+    [subscription] = await office.run(person, "subscription", in_guild=in_guild)
+    before = text(subscription)
+    await office.restart()
+    [invoices] = await office.click(person, subscription, label)
+    assert words in text(invoices)
+    assert text(subscription) == before
+    assert office.backend.calls[1:] == [
+        ("get_subscription_invoices", office.user_id(person), MAX_INVOICES)
+    ]
 
 
-async def test_invoices_with_a_limit(office: Office) -> None:
-    await office.run(CUSTOMER, "invoices", limit=3)
-    assert office.backend.calls == [("get_subscription_invoices", office.user_id(CUSTOMER), 3)]
-
-
-@EVERYWHERE
-async def test_own_profile_says_until_when(office: Office, in_guild: bool) -> None:
-    end = datetime(2025, 3, 1, tzinfo=UTC)
-    await office.stage.accept_notice(
-        NotifyAction.SUBSCRIPTION_CANCELLED,
-        user_id=office.user_id(CUSTOMER),
-        metadata={"cancel_at_period_end": True, "current_period_end": end.isoformat()},
-    )
-    [answer] = await office.run(CUSTOMER, "profile", in_guild=in_guild)
-    assert "Ada" in text(answer)
-    assert f"<t:{int(end.timestamp())}" in text(answer)
-    assert ("Member since" in text(answer)) is in_guild
-    assert office.backend.calls == []
-
-
-async def test_profile_of_another_keeps_their_end_to_itself(office: Office) -> None:
-    end = datetime(2025, 3, 1, tzinfo=UTC)
-    await office.stage.accept_notice(
-        NotifyAction.SUBSCRIPTION_CANCELLED,
-        user_id=office.user_id(CUSTOMER),
-        metadata={"cancel_at_period_end": True, "current_period_end": end.isoformat()},
-    )
-    customer = office.world.members[CUSTOMER]
-    [answer] = await office.run(AGENT, "profile", in_guild=True, user=customer)
-    assert "**Premium:** yes" in text(answer)
-    assert f"<t:{int(end.timestamp())}" not in text(answer)
-
-
-async def test_profile_in_french(office: Office) -> None:
-    [answer] = await office.run(CLOSED_CUSTOMER, "profile")
-    assert "Premium" in text(answer)
-    assert "**Premium:** no" not in text(answer)
+async def test_discord_py_remembers_no_buttons(office: Office) -> None:
+    """It would keep them for as long as the process runs."""
+    office.backend.subscription = SUBSCRIPTION
+    await office.run(CUSTOMER, "subscription")
+    store = office.bot._connection._view_store
+    assert (store._views, store._synced_message_views) == ({}, {})
 
 
 async def test_acknowledged_before_the_backend_answers(office: Office) -> None:
@@ -155,6 +157,8 @@ async def test_acknowledged_before_the_backend_answers(office: Office) -> None:
     ("error", "words"),
     [
         (BackendUnavailable("x"), "not answering right now"),
+        (BackendPaused(retry_after=3), "not answering right now"),
+        (BackendTimeout("x"), "took too long to answer"),
         (BackendNotFound("x"), "No account on our website is linked"),
         (BackendUnauthorized("x", status=403), "set up wrongly on our side"),
         (BackendContractBroken("x"), "set up wrongly on our side"),
@@ -180,6 +184,26 @@ async def test_trouble_is_told_with_a_number(
     logged = [line for line in capsys.readouterr().out.splitlines() if number in line]
     assert len(logged) == 1
     assert f"command={command}" in logged[0]
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("found", "words"), [(False, "No account on our website"), (True, "Something went wrong")]
+)
+async def test_what_the_backend_could_not_look_up_is_not_told_as_nothing(
+    office: Office, command: str, found: bool, words: str
+) -> None:
+    """A customer who has paid must not read that they have no subscription."""
+    secret = "secret words of the backend"
+    office.backend.subscription = structs.replace(
+        office.backend.subscription, success=False, message=secret
+    )
+    office.backend.invoices = structs.replace(INVOICES, success=False, message=secret)
+    office.backend.user = structs.replace(office.backend.user, user_found=found)
+    [answer] = await office.run(CUSTOMER, command)
+    assert words in text(answer)
+    assert "secret" not in text(answer)
+    assert "Error " in text(answer)
 
 
 async def test_trouble_in_french(office: Office) -> None:
@@ -224,12 +248,39 @@ async def test_store_in_trouble_does_not_spoil_what_the_backend_said(
     """The kept messages cannot be looked up then; the subscription does not need the store."""
     office.backend.subscription = SUBSCRIPTION
     await office.break_store()
+    await office.break_store("premium_audit", "gone_too")
     shown = "\n".join(map(text, await office.run(CUSTOMER, "subscription")))
     assert "Your subscription" in shown
     assert "That did not work" not in shown
-    assert "kept messages not shown" in capsys.readouterr().out
+    logged = capsys.readouterr().out
+    assert "kept messages not shown" in logged
+    assert "plan not shown" in logged
 
 
-async def test_someone_outside_of_the_guild(office: Office) -> None:
-    [answer] = await office.run(AWAY_CUSTOMER, "subscription")
-    assert "You have no subscription" in text(answer)
+@pytest.mark.parametrize(
+    ("person", "words"),
+    [(CUSTOMER, "in 30 seconds"), (CLOSED_CUSTOMER, "dans 30 secondes")],
+    ids=["en", "fr"],
+)
+async def test_asking_too_often(office: Office, person: Person, words: str) -> None:
+    for _ in range(USES):
+        await office.run(person, "subscription")
+    [refused] = await office.run(person, "profile")
+    assert words in text(refused)
+    assert len(office.backend.calls) == USES
+    [other] = await office.run(AGENT, "subscription")
+    assert "no subscription" in text(other)
+    office.seconds += PER_SECONDS + 1
+    [again] = await office.run(person, "subscription")
+    assert words not in text(again)
+
+
+async def test_pressing_too_often(office: Office) -> None:
+    office.backend.subscription, office.backend.invoices = SUBSCRIPTION, INVOICES
+    [subscription] = await office.run(CUSTOMER, "subscription")
+    for _ in range(USES - 1):
+        await office.click(CUSTOMER, subscription, "Invoices")
+    office.seconds += 10
+    [refused] = await office.click(CUSTOMER, subscription, "Invoices")
+    assert "in 20 seconds" in text(refused)
+    assert len(office.backend.calls) == USES

@@ -110,7 +110,16 @@ def labels(view: ui.LayoutView) -> list[str]:
 
 def links(view: ui.LayoutView) -> list[str]:
     """Return the addresses of the link buttons."""
-    return [component["url"] for component in components(view) if component["type"] == BUTTON]
+    return [component["url"] for component in components(view) if component.get("url")]
+
+
+def custom_ids(view: ui.LayoutView) -> list[str]:
+    """Return the custom ids of the buttons and menus that can be used."""
+    return [
+        component["custom_id"]
+        for component in components(view)
+        if component.get("custom_id") and not component.get("disabled")
+    ]
 
 
 def utf16_length(text: str) -> int:
@@ -130,6 +139,9 @@ def assert_within_limits(view: ui.LayoutView) -> None:
     assert view.total_children_count <= 40
     assert utf16_length("".join(texts(view))) <= 4000
     assert all(text.strip() for text in texts(view))
-    assert all(len(label) <= 80 for label in labels(view))
+    assert all(1 <= len(label) <= 80 for label in labels(view))
     assert all(len(url) <= 512 for url in links(view))
+    ids = [component["custom_id"] for component in everything if component.get("custom_id")]
+    assert all(len(one) <= 100 for one in ids)
+    assert len(set(ids)) == len(ids)
     assert view.timeout is None

@@ -19,7 +19,7 @@ COMMAND_DESCRIPTIONS = (
     "Show your subscription",
     "Show your invoices",
     "Show a profile",
-    "How many invoices to show (1 to 25)",
+    "How many invoices to show (1 to 50)",
     "Whose profile to show",
 )
 COMMAND_NAMES = ("subscription", "invoices", "profile", "limit", "user")

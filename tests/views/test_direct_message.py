@@ -8,14 +8,16 @@ import simcord
 from discord import ui
 from simcord.components import walk_components
 
-from moddy.models import InvoicesResponse, NotifyAction, SubscriptionStatus
-from moddy.views.invoices import MAX_INVOICES, invoices_view
+from moddy.models import NotifyAction, SubscriptionStatus
+from moddy.views.invoices import MAX_INVOICES
 from moddy.views.notifications import notification_view
-from moddy.views.subscription import subscription_view
 from tests.views.reading import plain_text
-from tests.views.test_invoices import invoice
+from tests.views.test_invoices import WEBSITE, answer, invoice
+from tests.views.test_invoices import view_of as invoices_of
 from tests.views.test_notifications import notice
+from tests.views.test_profile import view_of as profile_of
 from tests.views.test_subscription import response
+from tests.views.test_subscription import view_of as subscription_of
 
 
 async def delivered(view: ui.LayoutView) -> str:
@@ -43,10 +45,11 @@ async def test_a_notice_arrives(action: NotifyAction, locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", ["en-US", "fr"])
-async def test_subscription_and_invoices_arrive(locale: str) -> None:
-    many = [invoice(day) for day in range(MAX_INVOICES + 3)]
+async def test_what_customers_ask_for_arrives(locale: str) -> None:
+    many = answer(*(invoice(day) for day in range(MAX_INVOICES)))
     for view in (
-        subscription_view(response(SubscriptionStatus.PAST_DUE), locale=locale),
-        invoices_view(InvoicesResponse(success=True, message="", invoices=many), locale=locale),
+        subscription_of(response(SubscriptionStatus.PAST_DUE), locale, website=WEBSITE),
+        invoices_of(many, locale, page=2, website=WEBSITE),
+        profile_of(locale),
     ):
         assert await delivered(view) == plain_text(view)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moddy.views.money import THREE_DECIMAL, ZERO_DECIMAL, format_amount
+from moddy.currencies import THREE_DECIMAL, ZERO_DECIMAL
+from moddy.views.money import format_amount
 
 SPACE = "\N{NO-BREAK SPACE}"
 THIN = "\N{NARROW NO-BREAK SPACE}"

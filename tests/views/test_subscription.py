@@ -1,19 +1,40 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from discord import ui
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moddy.models import Subscription, SubscriptionInfoResponse, SubscriptionStatus
+from moddy.models import (
+    MAX_SNOWFLAKE,
+    Snowflake,
+    Subscription,
+    SubscriptionInfoResponse,
+    SubscriptionStatus,
+)
 from moddy.views.facts import in_utc
 from moddy.views.layout import Colour
 from moddy.views.subscription import subscription_view
-from tests.views.reading import accent, assert_within_limits, hostile_texts, plain_text
+from tests.views.reading import (
+    accent,
+    assert_within_limits,
+    custom_ids,
+    hostile_texts,
+    labels,
+    links,
+    plain_text,
+)
 
 END = datetime(2025, 3, 1, tzinfo=UTC)
+OWNER = Snowflake("100000000000000001")
+WEBSITE = "https://moddy.example/account"
+NONE = SubscriptionInfoResponse(success=True, message="", has_subscription=False)
+# What Discord reads as a mention in spite of escapes.
+MENTION = re.compile(r"@(?:everyone|here)|<[@#]", re.IGNORECASE)
 STATUSES = list(SubscriptionStatus)
 
 
@@ -38,20 +59,42 @@ def response(status: SubscriptionStatus, **changes: Any) -> SubscriptionInfoResp
     )
 
 
-def shown(answer: SubscriptionInfoResponse, locale: str = "en-US") -> str:
-    view = subscription_view(answer, locale=locale)
+def view_of(
+    answer: SubscriptionInfoResponse,
+    locale: str = "en-US",
+    *,
+    plan: str | None = None,
+    website: str | None = None,
+) -> ui.LayoutView:
+    view = subscription_view(answer, locale=locale, owner=OWNER, plan=plan, website=website)
     assert_within_limits(view)
-    return plain_text(view).replace("\N{NO-BREAK SPACE}", " ")
+    return view
+
+
+def shown(
+    answer: SubscriptionInfoResponse, locale: str = "en-US", *, plan: str | None = None
+) -> str:
+    return plain_text(view_of(answer, locale, plan=plan)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_an_active_subscription() -> None:
     expected = """\
 ## Your subscription
-**Status:** active
+**Status:** 🟢 active
+**Plan:** Moddy Max
 **Price:** €99.00 per month
-**Next renewal:** <t:1740787200:D>
--# `/invoices` shows your invoices."""
-    assert shown(response(SubscriptionStatus.ACTIVE)) == expected
+**Next renewal:** <t:1740787200:D>"""
+    assert shown(response(SubscriptionStatus.ACTIVE), plan="moddy_max") == expected
+
+
+def test_the_buttons() -> None:
+    view = view_of(response(SubscriptionStatus.ACTIVE), website=WEBSITE)
+    assert labels(view) == ["Invoices", "Manage on the website"]
+    assert custom_ids(view) == [f"invoices:{OWNER}"]
+    assert links(view) == [WEBSITE]
+    assert labels(view_of(response(SubscriptionStatus.ACTIVE), "fr")) == ["Factures"]
+    french = view_of(response(SubscriptionStatus.ACTIVE), "fr", website=WEBSITE)
+    assert labels(french) == ["Factures", "Gérer sur le site"]
 
 
 def test_an_active_subscription_in_french() -> None:
@@ -60,12 +103,12 @@ def test_an_active_subscription_in_french() -> None:
     )
     expected = """\
 ## Votre abonnement
-**État :** actif
+**État :** 🟠 actif
+**Formule :** Moddy Max
 **Prix :** 99,00 € par an
 **Se termine le :** <t:1740787200:D>
-Il ne sera pas renouvelé. D’ici là, tout reste actif.
--# `/factures` montre vos factures."""  # noqa: RUF001
-    assert shown(answer, "fr") == expected
+Votre résiliation est programmée : il ne sera pas renouvelé. D’ici là, tout reste actif."""  # noqa: RUF001
+    assert shown(answer, "fr", plan="moddy_max") == expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +144,7 @@ Il ne sera pas renouvelé. D’ici là, tout reste actif.
             "",
             Colour.ENDED,
         ),
-        (SubscriptionStatus.CANCELED, "cancelled", "", "", Colour.ENDED),
+        (SubscriptionStatus.CANCELED, "cancelled", "subscribe again", "", Colour.ENDED),
         (SubscriptionStatus.UNKNOWN, "not known at the moment", "", "", Colour.ENDED),
     ],
 )
@@ -109,11 +152,12 @@ def test_each_status(
     status: SubscriptionStatus, word: str, advice: str, date: str, colour: Colour
 ) -> None:
     text = shown(response(status))
-    assert f"**Status:** {word}" in text.splitlines()
+    [line] = [one for one in text.splitlines() if one.startswith("**Status:** ")]
+    assert line.split(maxsplit=2)[2] == word
     assert advice in text
     assert ("<t:" in text) == bool(date)
     assert date in text
-    assert accent(subscription_view(response(status), locale="fr")) == colour.value
+    assert accent(view_of(response(status), "fr")) == colour.value
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -137,7 +181,38 @@ def test_what_is_over_does_not_end_again() -> None:
 @pytest.mark.parametrize("claimed", [True, False])
 def test_no_subscription(locale: str, words: str, claimed: bool) -> None:
     answer = SubscriptionInfoResponse(success=True, message="", has_subscription=claimed)
-    assert words in shown(answer, locale)
+    assert words in shown(answer, locale, plan="moddy_max")
+
+
+@pytest.mark.parametrize(
+    ("locale", "label", "words"),
+    [
+        ("en-US", "Get Moddy Max on the website", ["What Moddy Max gives", "role", "badge"]),
+        ("fr", "Obtenir Moddy Max sur le site", ["Ce que Moddy Max", "rôle", "badge"]),
+    ],
+)
+def test_without_a_subscription_what_there_is_to_have(
+    locale: str, label: str, words: list[str]
+) -> None:
+    view = view_of(NONE, locale, website=WEBSITE)
+    assert all(word in plain_text(view) for word in words)
+    assert labels(view) == [label]
+    assert links(view) == [WEBSITE]
+    assert labels(view_of(NONE, locale)) == []
+
+
+@pytest.mark.parametrize(
+    "status", [SubscriptionStatus.PAST_DUE, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE]
+)
+def test_a_scheduled_cancellation_is_told(status: SubscriptionStatus) -> None:
+    view = view_of(response(status, cancel_at_period_end=True))
+    text = plain_text(view)
+    assert "cancellation is scheduled" in text
+    assert "**Ends on:** <t:" in text
+    assert "renewal:" not in text
+    assert "first payment is taken" not in text
+    assert ("check your payment method" in text) == (status is SubscriptionStatus.PAST_DUE)
+    assert accent(view) == Colour.WARNING.value
 
 
 def test_a_moment_without_offset_is_utc() -> None:
@@ -148,14 +223,44 @@ def test_a_moment_without_offset_is_utc() -> None:
 
 
 @settings(deadline=None)
-@given(st.sampled_from(STATUSES), hostile_texts(), hostile_texts(), st.integers(), st.datetimes())
+@given(
+    status=st.sampled_from(STATUSES),
+    ending=st.booleans(),
+    period=hostile_texts(),
+    currency=hostile_texts(),
+    amount=st.integers(),
+    end=st.datetimes(),
+    owner=st.integers(1, MAX_SNOWFLAKE),
+    plan=hostile_texts(),
+    website=hostile_texts() | st.integers(0, 600).map(lambda n: "https://x.example/" + "a" * n),
+    locale=st.sampled_from(["fr", "en-US"]),
+)
 def test_any_answer_fits_and_shows_none_of_its_texts(
-    status: SubscriptionStatus, period: str, currency: str, amount: int, end: datetime
+    *,
+    status: SubscriptionStatus,
+    ending: bool,
+    period: str,
+    currency: str,
+    amount: int,
+    end: datetime,
+    owner: int,
+    plan: str,
+    website: str,
+    locale: str,
 ) -> None:
     answer = response(
-        status, subscription_type=period, currency=currency, amount=amount, current_period_end=end
+        status,
+        cancel_at_period_end=ending,
+        subscription_type=period,
+        currency=currency,
+        amount=amount,
+        current_period_end=end,
     )
-    text = shown(answer)
+    view = subscription_view(
+        answer, locale=locale, owner=Snowflake(owner), plan=plan, website=website
+    )
+    assert_within_limits(view)
+    text = plain_text(view)
     assert "Secret" not in text
-    assert "@" not in text
-    assert len(text) < 600
+    assert not MENTION.search(text)
+    assert len(text) < 900

@@ -22,7 +22,7 @@ OTHERS = [one for one in discord.Locale if one is not discord.Locale.french]
         ("limit", "limite"),
         ("user", "utilisateur"),
         ("Show your subscription", "Afficher votre abonnement"),
-        ("How many invoices to show (1 to 25)", "Nombre de factures à afficher (1 à 25)"),
+        ("How many invoices to show (1 to 50)", "Nombre de factures à afficher (1 à 50)"),
         ("a text nobody translated", None),
     ],
 )
@@ -38,7 +38,7 @@ async def test_all_others_read_the_english(locale: discord.Locale) -> None:
 
 async def test_a_command_is_published_in_both_languages() -> None:
     @app_commands.command(name=locale_str("invoices"), description=locale_str("Show your invoices"))
-    @app_commands.describe(limit=locale_str("How many invoices to show (1 to 25)"))
+    @app_commands.describe(limit=locale_str("How many invoices to show (1 to 50)"))
     @app_commands.rename(limit=locale_str("limit"))
     async def invoices(_interaction: discord.Interaction, limit: int) -> None:
         raise NotImplementedError(limit)
@@ -52,4 +52,4 @@ async def test_a_command_is_published_in_both_languages() -> None:
     assert published["description_localizations"] == {"fr": "Afficher vos factures"}
     [option] = published["options"]
     assert option["name_localizations"] == {"fr": "limite"}
-    assert option["description_localizations"] == {"fr": "Nombre de factures à afficher (1 à 25)"}
+    assert option["description_localizations"] == {"fr": "Nombre de factures à afficher (1 à 50)"}
