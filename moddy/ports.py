@@ -79,7 +79,7 @@ class Messenger(Protocol):
         """
         ...
 
-    def guild_locale(self) -> str | None:
+    async def guild_locale(self) -> str | None:
         """Return the main guild's preferred locale, None while it is not known."""
         ...
 
@@ -119,14 +119,32 @@ class GuildRoles(Struct, frozen=True, kw_only=True):
     may_manage: bool
 
 
+class MemberPage(Struct, frozen=True, kw_only=True):
+    """A stretch of a guild's members, by their ids in order, each with the ids of their roles.
+
+    `last` is the largest id in it; None when no members come after this page.
+    """
+
+    members: Mapping[Snowflake, frozenset[Snowflake]]
+    last: Snowflake | None
+
+
 class Roles(Protocol):
-    """Reading and changing the roles of a guild member."""
+    """Reading and changing the roles of guild members."""
 
     async def read(self, guild_id: Snowflake, user_id: Snowflake) -> GuildRoles:
         """Return the guild's roles, the member's and Moddy's place among them, as of now.
 
         Raises: GuildNotFound, DiscordUnavailable, MissingPermissions, DiscordRefused.
         """
+        ...
+
+    async def read_guild(self, guild_id: Snowflake) -> GuildRoles:
+        """Return the guild's roles and Moddy's place among them, of no member. Raises as `read`."""
+        ...
+
+    async def read_members(self, guild_id: Snowflake, *, after: int) -> MemberPage:
+        """Return the members with the next larger ids. Raises as `read`."""
         ...
 
     async def change(

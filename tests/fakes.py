@@ -20,7 +20,7 @@ from moddy.models import (
     UserInfoResponse,
 )
 from moddy.notices import AnyNotice
-from moddy.ports import GuildRoles, RoleInfo
+from moddy.ports import GuildRoles, MemberPage, RoleInfo
 
 START = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -128,7 +128,7 @@ class FakeMessenger:
         )
         return self.fallback_reaches
 
-    def guild_locale(self) -> str | None:
+    async def guild_locale(self) -> str | None:
         """Return `locale`."""
         return self.locale
 
@@ -155,6 +155,9 @@ class FakeRoles:
         self.read_error: Exception | None = None
         self.change_error: Exception | None = None
         self.changes: list[RoleChange] = []
+        self.page_size = 1000
+        self.pages: list[int] = []
+        self.page_errors: list[Exception | None] = []
         self.add_role(guild_id, position=0)
 
     def add_role(self, role_id: str, *, position: int = 1, managed: bool = False) -> Snowflake:
@@ -167,17 +170,37 @@ class FakeRoles:
         """Let a user be in the guild, with these roles."""
         self.members[Snowflake.parse(user_id)] = {Snowflake.parse(one) for one in role_ids}
 
-    async def read(self, guild_id: Snowflake, user_id: Snowflake) -> GuildRoles:
+    async def read(self, guild_id: Snowflake, user_id: Snowflake | None) -> GuildRoles:
         """Return the guild as it is now."""
         if self.read_error is not None:
             raise self.read_error
-        member = self.members.get(user_id)
+        member = None if user_id is None else self.members.get(user_id)
         return GuildRoles(
             guild_id=guild_id,
             roles=dict(self.roles),
             member_role_ids=None if member is None else frozenset(member),
             top_rank=(self.top_position, 0),
             may_manage=self.may_manage,
+        )
+
+    async def read_guild(self, guild_id: Snowflake) -> GuildRoles:
+        """Return the guild as it is now, of no member."""
+        return await self.read(guild_id, None)
+
+    async def read_members(self, guild_id: Snowflake, *, after: int) -> MemberPage:
+        """Return the next `page_size` members; `pages` has where each began.
+
+        Of `page_errors`, one for each page, None lets it be read.
+        """
+        error = self.page_errors.pop(0) if self.page_errors else self.read_error
+        if error is not None:
+            raise error
+        self.pages.append(after)
+        larger = sorted((one for one in self.members if int(one) > after), key=int)
+        ids = larger[: self.page_size]
+        return MemberPage(
+            members={one: frozenset(self.members[one]) for one in ids},
+            last=ids[-1] if len(ids) == self.page_size else None,
         )
 
     async def change(

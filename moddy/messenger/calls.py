@@ -20,6 +20,7 @@ from moddy.errors import (
     RoleNotFound,
     UserNotFound,
 )
+from moddy.models import Snowflake
 
 # Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 _BY_CODE: dict[int, type[DiscordError]] = {
@@ -133,6 +134,11 @@ class Connection:
         except asyncio.CancelledError:
             end_global_limit(self.bot)
             raise
+
+    def sees(self, guild_id: Snowflake) -> bool:
+        """Tell whether a guild would be this process's: it may run only some of the shards."""
+        shard_ids = self.bot.shard_ids
+        return shard_ids is None or (int(guild_id) >> 22) % (self.bot.shard_count or 1) in shard_ids
 
     @property
     def bot_id(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # A user gets few messages from Moddy; the ones in question are the last.
 HISTORY_LIMIT = 100
+# Seconds for which the language of a guild that another process has is remembered.
+LOCALE_MEMORY = 600.0
 
 # A new DM to somebody who does not exist; also to Moddy itself and other bots.
 _INVALID_RECIPIENT = 50033
@@ -47,6 +50,8 @@ class DiscordMessenger:
         self._render_fallback = render_fallback
         self._locales = locales
         self._is_gateway_ready = is_gateway_ready
+        self._asked_locale: str | None = None
+        self._asked_at = -LOCALE_MEMORY
 
     async def send_notice(self, user_id: Snowflake, notice: AnyNotice, *, nonce: str) -> str:
         """See `moddy.ports.Messenger.send_notice`."""
@@ -108,12 +113,12 @@ class DiscordMessenger:
         """See `moddy.ports.Messenger.send_fallback`."""
         if not self._is_gateway_ready():
             raise DiscordUnavailable("the gateway is not ready")
-        channel = self._connection.bot.get_channel(int(channel_id))
-        if not isinstance(channel, discord.TextChannel):
-            log.warning("fallback channel unusable", setting="MODDY_NOTIFY_CHANNEL_ID")
-            return False
         try:
             with self._connection.calls():
+                channel = await self._find_channel(int(channel_id))
+                if channel is None:
+                    log.warning("fallback channel unusable", setting="MODDY_NOTIFY_CHANNEL_ID")
+                    return False
                 member = await channel.guild.fetch_member(int(user_id))
                 if not channel.permissions_for(member).view_channel:
                     return False
@@ -137,10 +142,42 @@ class DiscordMessenger:
             return False
         return True
 
-    def guild_locale(self) -> str | None:
+    async def _find_channel(self, channel_id: int) -> discord.TextChannel | None:
+        """Return a text channel; over REST when another process has its guild."""
+        bot = self._connection.bot
+        channel: object = bot.get_channel(channel_id)
+        if channel is None and bot.shard_ids is not None:
+            channel = await bot.fetch_channel(channel_id)
+            if isinstance(channel, discord.TextChannel):
+                # Of its guild the answer has the id alone; who may see it is up to the roles.
+                channel.guild = await bot.fetch_guild(channel.guild.id, with_counts=False)
+        return channel if isinstance(channel, discord.TextChannel) else None
+
+    async def guild_locale(self) -> str | None:
         """See `moddy.ports.Messenger.guild_locale`."""
-        guild = self._connection.bot.get_guild(int(self._guild_id)) if self._guild_id else None
-        return guild.preferred_locale.value if guild is not None else None
+        if self._guild_id is None:
+            return None
+        guild = self._connection.bot.get_guild(int(self._guild_id))
+        if guild is not None:
+            return guild.preferred_locale.value
+        if self._connection.sees(self._guild_id):
+            return None
+        await self._ask_for_locale(int(self._guild_id))
+        return self._asked_locale
+
+    async def _ask_for_locale(self, guild_id: int) -> None:
+        """Ask for the locale of a guild that another process has, now and then."""
+        now = time.monotonic()
+        if now - self._asked_at < LOCALE_MEMORY:
+            return
+        self._asked_at = now
+        try:
+            with self._connection.calls():
+                guild = await self._connection.bot.fetch_guild(guild_id, with_counts=False)
+        except DiscordError as error:  # a message does not wait for its language
+            log.warning("main guild's language unknown", error=error.code)
+        else:
+            self._asked_locale = guild.preferred_locale.value
 
 
 def _walk(components: Iterable[object]) -> Iterator[object]:

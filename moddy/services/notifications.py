@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,6 +18,7 @@ from moddy.errors import (
 from moddy.models import InternalNotifyUserRequest, NotifyAction, Snowflake
 from moddy.notices import AnyNotice, Notice, NotifyMetadata, RefundNotice
 from moddy.ports import Clock, Messenger
+from moddy.request_ids import current_request_id
 from moddy.services import answers, intake
 from moddy.services.intake import Accepted, new_delivery_id
 from moddy.services.premium import Premium
@@ -55,6 +57,31 @@ class RefundPayload(Struct, frozen=True, kw_only=True):
 
     amount_minor: int
     currency: str
+
+
+async def owe_refund_message(
+    connection: AsyncConnection,
+    user_id: Snowflake,
+    payload: RefundPayload,
+    *,
+    key: str,
+    now: datetime,
+) -> None:
+    """Store that a customer is to be told of a refund; `key` tells it from the user's others."""
+    delivery = Delivery(
+        id=new_delivery_id(),
+        kind=DeliveryKind.REFUND,
+        user_id=user_id,
+        state=DeliveryState.PENDING,
+        payload=msgspec.json.encode(payload),
+        created_at=now,
+    )
+    context = RequestContext(
+        request_id=current_request_id.get() or delivery.id,
+        body_hash=hashlib.sha256(delivery.payload).digest(),
+        idempotency_key=key,
+    )
+    await store.insert(connection, delivery, context)
 
 
 class Notifications:
@@ -223,7 +250,7 @@ class Notifications:
 
     async def _locale(self, user_id: Snowflake) -> str:
         user = await self._database.read(lambda c: users.find(c, user_id))
-        return user.locale or self._messenger.guild_locale() or DEFAULT_LOCALE
+        return user.locale or await self._messenger.guild_locale() or DEFAULT_LOCALE
 
     def _notice(self, delivery: Delivery, locale: str) -> AnyNotice:
         if delivery.kind is DeliveryKind.REFUND:

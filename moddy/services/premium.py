@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,11 +13,11 @@ from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
 from moddy.ports import Clock
 from moddy.request_ids import new_request_id
-from moddy.services.premium_terms import Terms, decide
-from moddy.services.roles import RolesPayload, store_update
-from moddy.store import premium_audit, users
+from moddy.services.premium_terms import Terms, decide, terms_of
+from moddy.services.role_repairs import RolesPayload, own_context
+from moddy.services.roles import store_update
+from moddy.store import premium_audit, role_grants, users
 from moddy.store.database import Database
-from moddy.store.deliveries import RequestContext
 from moddy.store.premium_audit import PremiumChange
 from moddy.store.users import User
 
@@ -36,9 +34,15 @@ class PremiumStatus(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-def terms_of(user: User) -> Terms:
-    """Return what is kept of a user's premium."""
-    return Terms(premium=user.premium, until=user.premium_until, grace_until=user.grace_until)
+class PremiumProfile(Struct, frozen=True, kw_only=True):
+    """A user's premium with its story: since when it is on, and the plan last told of.
+
+    `status.until` and `plan` are for the user's own eyes.
+    """
+
+    status: PremiumStatus
+    since: datetime | None = None
+    plan: str | None = None
 
 
 def status_at(user: User, now: datetime) -> PremiumStatus:
@@ -86,6 +90,19 @@ class Premium:
         user = await self._database.read(lambda connection: users.find(connection, user_id))
         return status_at(user, self._clock.now())
 
+    async def profile(self, user_id: Snowflake) -> PremiumProfile:
+        """Return a user's premium now, and since when. Raises StoreUnavailable."""
+
+        async def look(connection: AsyncConnection) -> tuple[User, datetime | None]:
+            user = await users.find(connection, user_id)
+            return user, await premium_audit.find_start(connection, user_id)
+
+        user, started_at = await self._database.read(look)
+        status = status_at(user, self._clock.now())
+        return PremiumProfile(
+            status=status, since=started_at if status.premium else None, plan=user.plan
+        )
+
     async def apply(
         self,
         connection: AsyncConnection,
@@ -115,6 +132,13 @@ class Premium:
             kept = current
         change = _Change(actor="backend", reason=action.value, request_id=request_id)
         await self._save(connection, user.discord_id, kept, new, change)
+
+    async def correct(
+        self, connection: AsyncConnection, user: User, terms: Terms, *, actor: str, reason: str
+    ) -> None:
+        """Make a locked user's premium what it was found to be, in the caller's transaction."""
+        change = _Change(actor=actor, reason=reason, request_id=new_request_id())
+        await self._save(connection, user.discord_id, terms_of(user), terms, change)
 
     async def end_due(self) -> int:
         """Turn off the premium of users whose end has come, and take their role.
@@ -161,10 +185,7 @@ class Premium:
         if self._guild_id is None or self._role_id is None:
             return
         payload = RolesPayload(guild_id=str(self._guild_id), add=(), remove=(str(self._role_id),))
-        context = RequestContext(
-            request_id=change.request_id,
-            body_hash=hashlib.sha256(msgspec.json.encode(payload)).digest(),
-        )
+        context = own_context(payload, change.request_id)
         await store_update(connection, user_id, payload, context, now=now)
 
     async def _save(
@@ -186,6 +207,8 @@ class Premium:
         )
         if (old.premium, old.ends_at) == (new.premium, new.ends_at):
             return
+        if old.premium != new.premium or (new.premium and new.ends_at is None):
+            await role_grants.end_orders(connection, user_id)
         audited = PremiumChange(
             discord_id=user_id,
             actor=change.actor,

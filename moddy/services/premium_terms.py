@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from moddy.models import NotifyAction, SubscriptionStatus
 from moddy.notices import NotifyMetadata
+from moddy.store.users import User
 
 # What a subscription's status says of its payment; without one, a premium plan counts as paid.
 PAID = {SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING}
@@ -42,6 +43,16 @@ class Terms(Struct, frozen=True, kw_only=True):
         if self.premium and (self.ends_at is None or self.ends_at > now):
             return self
         return Terms(premium=False, grace_until=self.grace_until)
+
+
+def terms_of(user: User) -> Terms:
+    """Return what is kept of a user's premium."""
+    return Terms(premium=user.premium, until=user.premium_until, grace_until=user.grace_until)
+
+
+def is_premium(user: User, now: datetime) -> bool:
+    """Tell whether a user is premium: it ends at its moment, swept away yet or not."""
+    return terms_of(user).at(now).premium
 
 
 def effective_plan(action: NotifyAction, plan: str | None, metadata: NotifyMetadata) -> str | None:

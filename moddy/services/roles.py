@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import (
@@ -20,9 +19,11 @@ from moddy.errors import (
 from moddy.models import InternalUpdateRolesRequest, Snowflake
 from moddy.ports import Clock, GuildRoles, Roles
 from moddy.services import answers, intake
-from moddy.services.intake import Accepted, new_delivery_id
+from moddy.services.intake import Accepted
+from moddy.services.premium_terms import is_premium
+from moddy.services.role_repairs import Repair, RolesPayload, find_repair, insert
 from moddy.store import deliveries as store
-from moddy.store import users
+from moddy.store import role_grants, users
 from moddy.store.database import Database
 from moddy.store.deliveries import (
     Answer,
@@ -33,16 +34,10 @@ from moddy.store.deliveries import (
     RequestContext,
 )
 
+__all__ = ["RoleUpdates", "RolesPayload", "check", "store_update"]
+
 # Discord's answer to asking for a guild that Moddy is not in.
 MISSING_ACCESS = 50001
-
-
-class RolesPayload(Struct, frozen=True, kw_only=True):
-    """A role update as stored: the ids are digits."""
-
-    guild_id: str
-    add: tuple[str, ...]
-    remove: tuple[str, ...]
 
 
 async def store_update(
@@ -53,20 +48,10 @@ async def store_update(
     *,
     now: datetime,
 ) -> Delivery:
-    """Store a role update, due at once; it replaces older ones of the user that still wait."""
+    """Store an order, due at once; it replaces older updates of the user that still wait."""
     await users.lock(connection, user_id)
     await store.replace_older(connection, DeliveryKind.ROLES, user_id, now=now)
-    delivery = Delivery(
-        id=new_delivery_id(),
-        kind=DeliveryKind.ROLES,
-        user_id=user_id,
-        state=DeliveryState.PENDING,
-        payload=msgspec.json.encode(payload),
-        created_at=now,
-        request_id=context.request_id,
-    )
-    await store.insert(connection, delivery, context)
-    return delivery
+    return await insert(connection, user_id, payload, context, now=now)
 
 
 class RoleUpdates:
@@ -109,6 +94,7 @@ class RoleUpdates:
         queued = answers.roles_queued(self.guild_id)
 
         async def store_new(connection: AsyncConnection) -> Accepted:
+            await self._note_order(connection, request.discord_id, payload)
             delivery = await store_update(
                 connection, request.discord_id, payload, context, now=self._clock.now()
             )
@@ -134,6 +120,31 @@ class RoleUpdates:
             role = (str(self._premium_role_id),)
             add, remove = (role, ()) if request.plan in self._premium_plans else ((), role)
         return RolesPayload(guild_id=str(guild_id), add=add, remove=remove)
+
+    async def _note_order(
+        self, connection: AsyncConnection, user_id: Snowflake, payload: RolesPayload
+    ) -> None:
+        """Keep what is ordered about the premium role, where PREMIUM says otherwise.
+
+        The order may come before the notice that it belongs to, or without one. Any other role
+        that is to go is not Moddy's to give again, whatever becomes of the order.
+        """
+        guild_id, role_id = Snowflake(payload.guild_id), self._premium_role_id
+        others = [Snowflake(removed) for removed in payload.remove if removed != role_id]
+        if others:
+            await role_grants.remove(connection, guild_id, user_id, others)
+        if role_id is None or role_id not in (*payload.add, *payload.remove):
+            return
+        user = await users.lock(connection, user_id)
+        now, is_given = self._clock.now(), role_id in payload.add
+        await role_grants.set_order(
+            connection,
+            guild_id,
+            user_id,
+            role_id,
+            is_given=None if is_given == is_premium(user, now) else is_given,
+            now=now,
+        )
 
     async def attempt(self, delivery: Delivery) -> Outcome:
         """Try once to make the roles as asked. Raises DiscordUnavailable to be tried again."""
@@ -162,20 +173,73 @@ class RoleUpdates:
         if self._roles.knows_guild(guild_id) is False:
             raise GuildNotFound("Moddy is not in the guild")
         guild = await self._roles.read(guild_id, user_id)
-        if guild.member_role_ids is None:
+        has = guild.member_role_ids
+        if has is None:
             raise MemberNotFound("not in the guild")
         add = [Snowflake(role_id) for role_id in payload.add]
         remove = [Snowflake(role_id) for role_id in payload.remove]
+        if payload.repair:
+            repair = await self._find_repair(guild_id, user_id, has)
+            add = [role_id for role_id in add if role_id in repair.add]
+            remove = [role_id for role_id in remove if role_id in repair.remove]
         refusal = check(guild, [*add, *remove])
         if refusal is not None:
             return refusal
-        missing = [role_id for role_id in add if role_id not in guild.member_role_ids]
-        surplus = [role_id for role_id in remove if role_id in guild.member_role_ids]
+        missing = [role_id for role_id in add if role_id not in has]
+        surplus = [role_id for role_id in remove if role_id in has]
+        if (missing or surplus) and not guild.may_manage:
+            return answers.roles_forbidden(guild_id)
         if missing or surplus:
-            if not guild.may_manage:
-                return answers.roles_forbidden(guild_id)
-            await self._roles.change(guild_id, user_id, add=missing, remove=surplus)
+            await self._change(guild_id, user_id, add=missing, remove=surplus)
+        if remove:
+            await self._forget(guild_id, user_id, remove)
         return None
+
+    async def _find_repair(
+        self, guild_id: Snowflake, user_id: Snowflake, has: Collection[Snowflake]
+    ) -> Repair:
+        """Return what is amiss by now."""
+
+        async def look(connection: AsyncConnection) -> Repair:
+            user = await users.find(connection, user_id)
+            return find_repair(
+                has,
+                await role_grants.find(connection, guild_id, user_id),
+                premium=is_premium(user, self._clock.now()),
+                premium_role_id=self._premium_role_id,
+            )
+
+        return await self._database.read(look)
+
+    async def _change(
+        self,
+        guild_id: Snowflake,
+        user_id: Snowflake,
+        *,
+        add: Sequence[Snowflake],
+        remove: Sequence[Snowflake],
+    ) -> None:
+        """Change the roles. That Moddy gives some is noted first: a crash must not hide it."""
+        now = self._clock.now()
+        if add:
+            await self._database.transaction(
+                lambda c: role_grants.add(c, guild_id, user_id, add, now=now), about=user_id
+            )
+        try:
+            await self._roles.change(guild_id, user_id, add=add, remove=remove)
+        except DiscordUnavailable:
+            raise
+        except DiscordError:
+            if add:
+                await self._forget(guild_id, user_id, add)
+            raise
+
+    async def _forget(
+        self, guild_id: Snowflake, user_id: Snowflake, role_ids: Collection[Snowflake]
+    ) -> None:
+        await self._database.transaction(
+            lambda c: role_grants.remove(c, guild_id, user_id, role_ids), about=user_id
+        )
 
     def _refused(self, guild_id: Snowflake, error: DiscordError) -> Outcome:
         unknown = isinstance(error, GuildNotFound) or error.discord_code == MISSING_ACCESS

@@ -122,19 +122,19 @@ async def test_knows_guild_and_its_language(
 ) -> None:
     assert roles.knows_guild(Snowflake(guild.id)) is True
     assert roles.knows_guild(NOBODY) is False
-    assert messenger.guild_locale() == "fr"
+    assert await messenger.guild_locale() == "fr"
 
 
 async def test_language_without_a_main_guild(bot: SmallBot) -> None:
-    assert make_messenger(bot, None).guild_locale() is None
-    assert make_messenger(bot, 99).guild_locale() is None
+    assert await make_messenger(bot, None).guild_locale() is None
+    assert await make_messenger(bot, 99).guild_locale() is None
 
 
 async def test_nothing_is_known_before_the_gateway_is_ready(guild: Guild) -> None:
     bot = SmallBot()
     messenger, roles = make_messenger(bot, guild.id), make_roles(bot)
     assert roles.knows_guild(Snowflake(guild.id)) is None
-    assert messenger.guild_locale() is None
+    assert await messenger.guild_locale() is None
 
 
 @pytest.mark.parametrize("own", [0, 1])
@@ -149,3 +149,33 @@ async def test_guild_of_another_process_shard_is_not_called_unknown(
         # A guild that would be on the own shard and is not there is really unknown.
         mine = Snowflake((1000 + (own - 1000) % 2) << 22)
         assert roles.knows_guild(mine) is False
+
+
+@pytest.mark.parametrize("own", [0, 1])
+async def test_what_another_process_has_is_asked_for(
+    standin: DiscordStandin, guild: Guild, own: int
+) -> None:
+    """The language of its guild, and its channel: each process does the same."""
+    channel = guild.add_text_channel("news")
+    ada = standin.add_user("ada")
+    standin.add_member(guild, ada)
+    bot = SmallBot(shard_ids=[own], shard_count=2)
+    async with connected(bot, standin):
+        messenger = make_messenger(bot, guild.id)
+        asked = len(standin.calls("GET", f"/guilds/{guild.id}"))
+        assert [await messenger.guild_locale() for _ in range(3)] == ["fr"] * 3
+        elsewhere = (guild.id >> 22) % 2 != own
+        assert len(standin.calls("GET", f"/guilds/{guild.id}")) - asked == int(elsewhere)
+        for user, reached in ((ada, True), (standin.add_user("eve"), False)):
+            assert reached is await messenger.send_fallback(
+                Snowflake(user.id),
+                channel_id=Snowflake(channel.id),
+                locale="fr",
+                nonce=f"{user.id}",
+            )
+        [message] = channel.messages
+        assert ada.mention in message.content
+        gone = Snowflake(1 << 40)
+        assert not await messenger.send_fallback(
+            Snowflake(ada.id), channel_id=gone, locale="fr", nonce="n"
+        )

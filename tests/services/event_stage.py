@@ -14,12 +14,14 @@ from moddy.breaker import Breaker, BreakerOpen, BreakerState
 from moddy.errors import BackendPaused, BackendUnavailable
 from moddy.models import BackendHealthResponse, EventNotifyResponse, EventType, Snowflake
 from moddy.services.deliveries import Carrier, Deliveries
-from moddy.services.events import Events, event_key
+from moddy.services.events import Events
+from moddy.services.occurrences import JSON, Occurrence, event_key
+from moddy.store import leases
 from moddy.store.database import Database
-from moddy.store.deliveries import DeliveryKind
+from moddy.store.deliveries import LEASE, Delivery, DeliveryKind
 from moddy.store.tables import deliveries
 from tests.fakes import FakeBackend, FixedClock
-from tests.services.stage import ADA, SOON_S
+from tests.services.stage import ADA, GUILD, SOON_S
 
 DOWN = BackendUnavailable("down")
 
@@ -105,6 +107,13 @@ class EventStage:
     def _wake(self) -> None:
         self.deliveries.wake()
 
+    async def lease(self, delivery_id: str) -> Delivery | None:
+        """Begin an attempt and get no further, as a process does that is killed in the middle."""
+        now = self.clock.now()
+        return await self.database.transaction(
+            lambda c: leases.lease(c, delivery_id, now=now, until=now + LEASE)
+        )
+
     def make_worker(self, events: Events) -> Deliveries:
         """The worker of another process."""
         return Deliveries(
@@ -131,8 +140,27 @@ class EventStage:
         """Record an event; returns its number."""
         self.number += 1
         key = event_key(event_type, user_id, str(self.number))
-        assert await self.events.record(event_type, user_id, {"number": self.number}, key=key)
+        await self.events.store([self.make(event_type, user_id, key=key)])
         return self.number
+
+    def make(
+        self,
+        event_type: EventType,
+        user_id: Snowflake = ADA,
+        *,
+        key: str | None = None,
+        membership: str | None = None,
+        **metadata: JSON,
+    ) -> Occurrence:
+        """Return an event seen now, with the number of the last one recorded."""
+        return Occurrence(
+            event_type=event_type,
+            user_id=user_id,
+            metadata={"number": self.number, "guild_id": str(GUILD), **metadata},
+            seen_at=self.clock.now(),
+            key=key,
+            membership=membership,
+        )
 
     @asynccontextmanager
     async def working(self, *more: Deliveries) -> AsyncIterator[None]:
@@ -150,9 +178,9 @@ class EventStage:
         """Have the worker do all that is due now; nothing else may have it at work."""
         while True:
             await self.deliveries._start_due()
-            if not self.deliveries._running:
+            if not self.deliveries._attempts.running:
                 return
-            await asyncio.gather(*self.deliveries._running.values())
+            await asyncio.gather(*self.deliveries._attempts.running.values())
 
     async def pass_time(self, seconds: float) -> None:
         """Let virtual time pass, and the worker do what is due then."""

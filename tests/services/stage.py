@@ -24,8 +24,10 @@ from moddy.services.intake import Accepted
 from moddy.services.notifications import Notifications
 from moddy.services.premium import Premium
 from moddy.services.roles import RoleUpdates
+from moddy.store import leases
 from moddy.store.database import Database
 from moddy.store.deliveries import (
+    LEASE,
     Answer,
     Delivery,
     DeliveryKind,
@@ -171,6 +173,13 @@ class Stage:
 
     async def answer(self, accepted: Accepted, within: float = SOON_S) -> Answer:
         return await self.deliveries.answer(accepted, within=within)
+
+    async def lease(self, delivery_id: str) -> Delivery | None:
+        """Begin an attempt and get no further, as a process does that is killed in the middle."""
+        now = self.clock.now()
+        return await self.database.transaction(
+            lambda c: leases.lease(c, delivery_id, now=now, until=now + LEASE)
+        )
 
     async def column(self, accepted: Accepted, name: str) -> Any:
         assert accepted.delivery is not None

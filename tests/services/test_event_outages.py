@@ -215,7 +215,7 @@ async def test_event_in_hand_and_finished_ones_are_not_dropped(database: Databas
     await stage.settle()
     await fill(stage, message_sent=3)
     oldest = (await stage.rows("id"))[1][0]
-    assert await stage.deliveries._lease(oldest, ADA) is not None
+    assert await stage.lease(oldest) is not None
     assert await stage.events.trim() == 2
     assert [row[0] for row in await stage.rows("state")] == ["delivered", "pending"]
     assert (await stage.rows("id"))[1] == (oldest,)

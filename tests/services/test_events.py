@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -17,7 +16,8 @@ from moddy.errors import (
     BackendUnavailable,
 )
 from moddy.models import EventType, Snowflake
-from moddy.services.events import SAME_DEPARTURE, Events, event_key
+from moddy.services.events import Events
+from moddy.services.occurrences import event_key
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind
 from tests.services.event_stage import DOWN, EventStage
@@ -37,7 +37,7 @@ async def test_event_is_delivered_as_it_was_recorded(stage: EventStage) -> None:
         await stage.record(ADA, EventType.MEMBER_JOINED)
         await stage.wait_for_states("delivered")
     assert stage.backend.calls == [
-        ("notify_event", EventType.MEMBER_JOINED, ADA, {"number": 1}),
+        ("notify_event", EventType.MEMBER_JOINED, ADA, {"number": 1, "guild_id": GUILD}),
     ]
     assert await stage.rows("kind", "topic", "idempotency_key", "answer_status", "tries") == [
         ("event", "member_joined", f"member_joined:-:{ADA}:1", None, 1)
@@ -122,64 +122,6 @@ async def test_poisonous_event_does_not_hold_up_other_users(stage: EventStage) -
     assert stage.backend.taken == {user_id: [n] for n, user_id in enumerate(others, start=3)}
 
 
-async def test_same_event_recorded_twice_is_one(stage: EventStage) -> None:
-    key = event_key(EventType.MEMBER_JOINED, ADA, JOINED_AT, guild_id=GUILD)
-    both = [stage.events, stage.make_events()]
-    new = await asyncio.gather(
-        *(one.record(EventType.MEMBER_JOINED, ADA, {"number": 1}, key=key) for one in both * 3)
-    )
-    assert sorted(new) == [False] * 5 + [True]
-    assert len(await stage.rows("id")) == 1
-
-
-async def test_two_processes_that_saw_the_same_events_have_each_take_effect_once(
-    stage: EventStage,
-) -> None:
-    other = stage.make_events()
-    users = [Snowflake(1000 + n % 7) for n in range(60)]
-
-    async def see(events: Events) -> None:
-        for number, user_id in enumerate(users):
-            key = event_key(EventType.COMMAND_USED, user_id, str(number))
-            await events.record(EventType.COMMAND_USED, user_id, {"number": number}, key=key)
-
-    async with stage.working(stage.make_worker(other)):
-        await asyncio.gather(see(stage.events), see(other))
-        await stage.wait_for_states(*["delivered"] * 60)
-    assert len(stage.backend.asked) == 60
-    for user_id in set(users):
-        numbers = [number for number, user in enumerate(users) if user == user_id]
-        assert stage.backend.taken[user_id] == numbers
-
-
-async def leave(stage: EventStage, *events: Events) -> list[bool]:
-    return await asyncio.gather(
-        *(one.record_departure(ADA, {"number": 0}, guild_id=GUILD) for one in events)
-    )
-
-
-async def join(stage: EventStage, moment: str) -> None:
-    key = event_key(EventType.MEMBER_JOINED, ADA, moment, guild_id=GUILD)
-    await stage.events.record(EventType.MEMBER_JOINED, ADA, {"number": 0}, key=key)
-
-
-async def test_departure_seen_by_two_processes_is_one(stage: EventStage) -> None:
-    assert sorted(await leave(stage, stage.events, stage.make_events())) == [False, True]
-    stage.clock.advance(timedelta(seconds=30))
-    assert await leave(stage, stage.make_events()) == [False]
-
-
-async def test_every_departure_counts(stage: EventStage) -> None:
-    for moment in ("2025-01-01T12:00:00Z", "2025-01-01T12:00:09Z"):
-        await join(stage, moment)
-        assert sorted(await leave(stage, stage.events, stage.make_events())) == [False, True]
-    # Joined and not seen joining: Moddy was down.
-    stage.clock.advance(SAME_DEPARTURE)
-    assert await leave(stage, stage.events) == [True]
-    topics = [row[0] for row in await stage.rows("topic")]
-    assert topics == [*["member_joined", "member_left"] * 2, "member_left"]
-
-
 async def test_attempt_while_the_breaker_is_open_costs_no_try(stage: EventStage) -> None:
     stage.backend.error = DOWN
     for n in range(30):
@@ -203,7 +145,7 @@ async def test_paused_event_says_when_to_come_back(stage: EventStage) -> None:
     await stage.settle()
     await stage.record(BEN)
     (row,) = (row for row in await stage.rows("id", "discord_id") if row[1] == BEN)
-    leased = await stage.deliveries._lease(row[0], BEN)
+    leased = await stage.lease(row[0])
     assert leased is not None
     assert leased.kind is DeliveryKind.EVENT
     with pytest.raises(BreakerOpen) as caught:
