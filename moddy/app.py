@@ -16,13 +16,15 @@ from moddy import __version__
 from moddy.backend import BackendClient, Case, open_backend_client
 from moddy.bot import ModdyBot
 from moddy.config import Settings
+from moddy.metrics import Metrics
 from moddy.ports import Clock, SystemClock
+from moddy.signing import Signer
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import LEASE
 from moddy.store.migrate import migrate
 from moddy.web.app import make_app, make_public_app
 from moddy.web.server import bound_port, serve
-from moddy.wiring import Services, build
+from moddy.wiring import Ground, Services, build
 
 log = structlog.get_logger(__name__)
 
@@ -67,19 +69,29 @@ async def open_moddy(
     _warn_of_gaps(settings)
     async with AsyncExitStack() as stack:
         stack.callback(log.info, "stopped")
+        metrics = Metrics()
         database = await stack.enter_async_context(
-            open_database(settings.database_url, checkpoint=checkpoint)
-        )
-        log.info("store ready", revision=await migrate(database), sqlite=database.is_sqlite)
-        backend = await stack.enter_async_context(
-            open_backend_client(
-                base_url=settings.backend_internal_url, secret=settings.internal_api_secret
+            open_database(
+                settings.database_url, checkpoint=checkpoint, observe=metrics.store_seconds.add
             )
         )
-        bot, services = build(settings, database, backend, clock or SystemClock(), lease=lease)
+        log.info("store ready", revision=await migrate(database), sqlite=database.is_sqlite)
+        secrets = settings.internal_signing_secrets
+        signer = Signer(secrets) if secrets else None
+        backend = await stack.enter_async_context(
+            open_backend_client(
+                base_url=settings.backend_internal_url,
+                secret=settings.internal_api_secret,
+                signer=signer,
+            )
+        )
+        ground = Ground(
+            settings=settings, database=database, backend=backend, clock=clock or SystemClock()
+        )
+        bot, services = build(ground, metrics, lease=lease)
         internal = await stack.enter_async_context(
             serve(
-                _internal_app(settings, services),
+                _internal_app(settings, services, signer, metrics),
                 settings.internal_port,
                 setting="INTERNAL_PORT",
                 loopback=loopback,
@@ -91,6 +103,16 @@ async def open_moddy(
                 serve(make_public_app(), settings.port, setting="PORT")
             )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.push_async_callback(_end, tasks.create_task(metrics.watch_loop(), name="lag"))
+        # It takes what happens on Discord for as long as there is a connection.
+        recording = tasks.create_task(services.recorder.run(), name="events")
+        stack.push_async_callback(_end, recording)
+        newcomers = services.reconcilers.newcomers
+        if newcomers is not None:
+            stack.push_async_callback(_end, tasks.create_task(newcomers.run(), name="newcomers"))
+        modules = services.guild_modules
+        preparing = tasks.create_task(modules.preparations.run(modules.active), name="modules")
+        stack.push_async_callback(_end, preparing)
         await stack.enter_async_context(connect(bot))
         running = [
             tasks.create_task(services.deliveries.run(), name="deliveries"),
@@ -119,7 +141,14 @@ async def open_moddy(
             await asyncio.gather(*running, return_exceptions=True)
 
 
-def _internal_app(settings: Settings, services: Services) -> web.Application:
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _internal_app(
+    settings: Settings, services: Services, signer: Signer | None, metrics: Metrics
+) -> web.Application:
     return make_app(
         secret=settings.internal_api_secret,
         previous_secret=settings.internal_api_secret_previous,
@@ -128,6 +157,9 @@ def _internal_app(settings: Settings, services: Services) -> web.Application:
         premium_service=services.premium,
         deliveries=services.deliveries,
         health_service=services.health,
+        status_service=services.status,
+        metrics=metrics,
+        signer=signer,
     )
 
 
@@ -142,8 +174,6 @@ def _warn_of_gaps(settings: Settings) -> None:
     without_effect = {
         "MODDY_STAFF_LOG_CHANNEL_ID": settings.moddy_staff_log_channel_id,
         "DEVELOPER_IDS": settings.developer_ids,
-        "REPORT_MESSAGES": settings.report_messages,
-        "SENTRY_DSN": settings.sentry_dsn,
     }
     for name in (name for name, value in without_effect.items() if value):
         log.warning("setting without effect in this version", setting=name)
