@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
+import math
+import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +20,7 @@ from discord import app_commands
 from discord.ext import commands
 from yarl import URL
 
+from moddy.cogs.command_lines import STARTED
 from moddy.cogs.errors import answer_command_error
 from moddy.errors import StoreUnavailable
 from moddy.messenger import end_global_limit
@@ -33,14 +38,25 @@ GUILD_READY_TIMEOUT = 1.0
 # Seconds. discord.py's own 180 for one shard's connection, and the most that a sync may take.
 SHARD_CONNECT_TIMEOUT = 30.0
 SYNC_TIMEOUT = 30.0
+# Seconds for the answer to a heartbeat, which is sent every 41 s.
+HEARTBEAT_PATIENCE = 10.0
 SYNCED_COMMANDS = "synced_commands"
+# White space, and marks of width and direction that come along when a mention is copied.
+_UNSEEN = "[\\s\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]*"
 
 
 def intents() -> discord.Intents:
-    """Return what Moddy needs to hear: guilds, and who joins them (a privileged intent)."""
+    """Return what Moddy needs to hear.
+
+    Guilds; who joins and leaves them (a privileged intent); why members leave and who changes
+    their roles; that it is mentioned, in a guild or a direct message. Not the text of messages.
+    """
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.members = True
+    wanted.moderation = True
+    wanted.guild_messages = True
+    wanted.dm_messages = True
     return wanted
 
 
@@ -52,11 +68,16 @@ def use_api_base(url: URL) -> None:
     discord.http.Route.BASE = str(url).rstrip("/")
 
 
+def _ignore(_kind: str) -> None:
+    """Nobody counts."""
+
+
 class ModdyBot(commands.AutoShardedBot):
     """Moddy's Discord client.
 
     `make_cogs` is called at every login and returns fresh cogs. `logged_in` is set while REST
-    calls can be made; `gateway_ready` also asks for every shard's connection.
+    calls can be made; `gateway_ready` also asks for every shard's connection. `note_session` is
+    told of each session with the gateway: new, resumed or lost.
     """
 
     def __init__(
@@ -68,6 +89,7 @@ class ModdyBot(commands.AutoShardedBot):
         shard_count: int | None = None,
         shard_ids: Sequence[int] | None = None,
         http_trace: aiohttp.TraceConfig | None = None,
+        note_session: Callable[[str], None] = _ignore,
     ) -> None:
         # Moddy never speaks: discord.py need not warn of missing voice packages.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -91,13 +113,40 @@ class ModdyBot(commands.AutoShardedBot):
         self._database = database
         self._make_cogs = make_cogs
         self._translator = translator
+        self._note_session = note_session
         self._lost_shards: set[int] = set()
         self.tree.error(answer_command_error)
 
+    async def get_prefix(self, message: discord.Message, /) -> list[str] | str:
+        """Return Moddy's mention as it opens a message, with what cannot be seen around it.
+
+        discord.py's own wants exactly one space after it, where people put two, or a line break.
+        """
+        mention = rf"{_UNSEEN}<@!?{self.user.id}>{_UNSEEN}" if self.user else ""
+        opening = re.match(mention, message.content)
+        return opening[0] if opening and opening[0] else await super().get_prefix(message)
+
     @property
     def gateway_ready(self) -> bool:
-        """Whether every shard is connected and has its guilds."""
-        return self.is_ready() and not self._lost_shards
+        """Whether every shard is connected, is answered, and has its guilds."""
+        return self.is_ready() and not self._lost_shards and not self._is_unanswered()
+
+    def _is_unanswered(self) -> bool:
+        """Tell whether the gateway owes an answer to a heartbeat.
+
+        discord.py itself looks only when the next one is due, 82 s after the last answer.
+        """
+        now = time.perf_counter()
+        for shard_id in self.shards:
+            beats = getattr(self._get_websocket(shard_id=shard_id), "_keep_alive", None)
+            if beats is not None and now - beats._last_ack > beats.interval + HEARTBEAT_PATIENCE:
+                return True
+        return False
+
+    def shard_latencies(self) -> dict[int, float]:
+        """Return the heartbeats' latency in seconds by shard; infinite until it is known."""
+        planned = self.shard_ids or range(self.shard_count or 0)
+        return dict.fromkeys(planned, math.inf) | dict(self.latencies)
 
     async def setup_hook(self) -> None:
         """Load the cogs and tell Discord the commands; discord.py calls this after each login."""
@@ -147,6 +196,19 @@ class ModdyBot(commands.AutoShardedBot):
         log.info("commands synced", commands=len(synced))
         return True
 
+    def dispatch(self, event_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Start the listeners of an event; discord.py calls this.
+
+        They run after the events that came with it were read, which change the cached members.
+        So those of a member's update get the member as this event left them.
+        """
+        if event_name == "interaction":
+            args[0].extras[STARTED] = time.perf_counter()
+        if event_name == "member_update":
+            before, after = args
+            args = before, copy.copy(after)
+        super().dispatch(event_name, *args, **kwargs)
+
     async def close(self) -> None:
         """Disconnect; nothing can be sent from here on."""
         self.logged_in.clear()
@@ -155,16 +217,19 @@ class ModdyBot(commands.AutoShardedBot):
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """Note a lost connection; discord.py tries to get it back by itself."""
         self._lost_shards.add(shard_id)
+        self._note_session("lost")
         log.warning("gateway connection lost", shard_id=shard_id)
 
     async def on_shard_ready(self, shard_id: int) -> None:
         """Note a new session."""
         self._lost_shards.discard(shard_id)
+        self._note_session("new")
         log.info("gateway ready", shard_id=shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a resumed session."""
         self._lost_shards.discard(shard_id)
+        self._note_session("resumed")
         log.info("gateway resumed", shard_id=shard_id)
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 from aiolimiter import AsyncLimiter
-from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.breaker import BreakerOpen
@@ -22,16 +21,15 @@ from moddy.errors import (
 )
 from moddy.models import EventType, Snowflake
 from moddy.ports import Backend, Clock
-from moddy.services.intake import new_delivery_id
+from moddy.services.event_batches import SAME, EventPayload, History, store_batch
+from moddy.services.occurrences import Occurrence
 from moddy.services.schedule import GIVE_UP_AFTER, RETRY_DELAYS
 from moddy.store import events as store
 from moddy.store.database import Database
-from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState, Outcome
+from moddy.store.deliveries import Delivery, DeliveryState, Outcome
 from moddy.store.group_commit import Work
 
 log = structlog.get_logger(__name__)
-
-JSON = Any
 
 MAX_WAITING_EVENTS = 50_000
 # Events per second at most: a full backlog is gone within ten minutes.
@@ -43,33 +41,16 @@ BATCH = 500
 PAUSE = 0.05
 # What may be dropped, in this order; the rest tells of members and roles, and never is.
 EXPENDABLE = (EventType.MESSAGE_SENT, EventType.COMMAND_USED)
-# Discord's word of a departure holds nothing that tells it from the next one. A second one this
-# soon, with no arrival in between, is the same, seen by another process.
-SAME_DEPARTURE = timedelta(minutes=5)
-MEMBERSHIP = (EventType.MEMBER_JOINED, EventType.MEMBER_LEFT)
 
 
-class EventPayload(Struct, frozen=True, kw_only=True):
-    """An event as stored; every try to deliver it carries `key` as its Idempotency-Key."""
-
-    key: str
-    event_type: EventType
-    metadata: dict[str, JSON]
-
-
-def event_key(
-    event_type: EventType, user_id: Snowflake, occurrence: str, *, guild_id: Snowflake | None = None
-) -> str:
-    """Return the Idempotency-Key of an event, the same wherever and how often it is seen.
-
-    `occurrence` is what Discord itself tells it from the user's other events of the type by: the
-    id of the interaction or message, the moment of joining; visible ASCII.
-    """
-    return f"{event_type.value}:{guild_id or '-'}:{user_id}:{occurrence}"
+# Role changes that a process remembers to have seen, at about 200 bytes each.
+MAX_OWN_CHANGES = 50_000
+# How much the clocks of two processes may differ.
+CLOCK_SKEW = timedelta(seconds=10)
 
 
 class Events:
-    """Records events, delivers them, and keeps the backlog within bounds.
+    """Stores events, delivers them, and keeps the backlog within bounds.
 
     At most `max_waiting` events wait. Beyond that the oldest ``message_sent`` are dropped first,
     then the oldest ``command_used``; ``member_*`` and ``role_updated`` are kept in any number.
@@ -100,45 +81,35 @@ class Events:
         self._limiter = AsyncLimiter(burst, burst / rate)
         self._decoder = msgspec.json.Decoder(EventPayload)
         self.dropped = 0
+        # When it was last seen here, by key, the oldest first.
+        self._own_changes = OrderedDict[str, datetime]()
+        self._since = clock.now() - CLOCK_SKEW
         # What a process before this one had to put off is due once the backend is found well.
         self._was_away = True
         self._has_failed = False
 
-    async def record(
-        self, event_type: EventType, user_id: Snowflake, metadata: Mapping[str, JSON], *, key: str
-    ) -> bool:
-        """Store an event for delivery; `key` is its Idempotency-Key, see `event_key`.
+    async def store(self, batch: Sequence[Occurrence]) -> None:
+        """Store events for delivery, in one transaction, each unless it is stored already.
 
-        Returns False when it is stored already. Raises StoreUnavailable.
+        Raises StoreUnavailable: none of them is stored, as far as is known.
         """
-        delivery = self._delivery(event_type, user_id, metadata, key=key)
+        history = History(own=self._own_changes.keys(), since=self._since)
+        # One writer for all of them: what happened first is stored first.
+        seen = await self._database.transaction(
+            lambda c: store_batch(c, batch, history), about="events"
+        )
+        self._remember(seen)
+        self._wake()
 
-        async def work(connection: AsyncConnection) -> bool:
-            return await store.insert_once(connection, delivery, event_type, key=key)
-
-        return await self._store(user_id, work)
-
-    async def record_departure(
-        self, user_id: Snowflake, metadata: Mapping[str, JSON], *, guild_id: Snowflake
-    ) -> bool:
-        """Store that a member left the guild.
-
-        Its key comes from the user's event before it, as Discord tells nothing to make one of.
-        Returns False when it is stored already. Raises StoreUnavailable.
-        """
-        left = EventType.MEMBER_LEFT
+    def _remember(self, keys: Iterable[str]) -> None:
         now = self._clock.now()
-
-        async def work(connection: AsyncConnection) -> bool:
-            last = await store.find_newest(connection, user_id, MEMBERSHIP)
-            if last and last.event_type is left and now - last.created_at < SAME_DEPARTURE:
-                return False
-            occurrence = f"after-{last.id}" if last else "first"
-            key = event_key(left, user_id, occurrence, guild_id=guild_id)
-            delivery = self._delivery(left, user_id, metadata, key=key)
-            return await store.insert_once(connection, delivery, left, key=key)
-
-        return await self._store(user_id, work)
+        for key in keys:
+            self._own_changes[key] = now
+        while self._own_changes:
+            seen_at = next(iter(self._own_changes.values()))
+            if len(self._own_changes) <= MAX_OWN_CHANGES and now - seen_at <= 2 * SAME:
+                return
+            self._own_changes.popitem(last=False)
 
     async def attempt(self, delivery: Delivery) -> Outcome:
         """Try once to tell the backend.
@@ -234,23 +205,3 @@ class Events:
             if done < BATCH:
                 return
             await asyncio.sleep(self._pause)
-
-    def _delivery(
-        self, event_type: EventType, user_id: Snowflake, metadata: Mapping[str, JSON], *, key: str
-    ) -> Delivery:
-        event = EventPayload(key=key, event_type=event_type, metadata=dict(metadata))
-        return Delivery(
-            id=new_delivery_id(),
-            kind=DeliveryKind.EVENT,
-            user_id=user_id,
-            state=DeliveryState.PENDING,
-            payload=msgspec.json.encode(event),
-            created_at=self._clock.now(),
-        )
-
-    async def _store(self, user_id: Snowflake, work: Work[bool]) -> bool:
-        # One writer for one user: what happened first is stored first.
-        is_new = await self._database.transaction(work, about=user_id)
-        if is_new:
-            self._wake()
-        return is_new

@@ -14,16 +14,25 @@ from tests.standins.discord import DiscordStandin
 class SmallBot(commands.AutoShardedBot):
     """A bot that does just enough to try the stand-in."""
 
-    def __init__(self, *, message_content: bool = False, heartbeat_timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        *,
+        message_content: bool = False,
+        moderation: bool = False,
+        learns_members: bool = True,
+        heartbeat_timeout: float = 60.0,
+    ) -> None:
         intents = discord_py.Intents(
             guilds=True,
             members=True,
             messages=True,
             message_content=message_content,
+            moderation=moderation,
         )
         super().__init__(
             "!",
             intents=intents,
+            chunk_guilds_at_startup=learns_members,
             guild_ready_timeout=0.05,
             heartbeat_timeout=heartbeat_timeout,
         )

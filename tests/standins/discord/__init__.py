@@ -1,5 +1,6 @@
 """A Discord over real sockets, for tests of a real, unmodified bot."""
 
+from tests.standins.discord.audit_log import AuditAction, ban, kick, prune, set_roles
 from tests.standins.discord.calls import Call
 from tests.standins.discord.channels import DMChannel, TextChannel
 from tests.standins.discord.faults import Fault
@@ -14,6 +15,7 @@ __all__ = [
     "EPHEMERAL",
     "IS_COMPONENTS_V2",
     "TOKEN",
+    "AuditAction",
     "Call",
     "DMChannel",
     "DiscordStandin",
@@ -26,4 +28,8 @@ __all__ = [
     "Role",
     "TextChannel",
     "User",
+    "ban",
+    "kick",
+    "prune",
+    "set_roles",
 ]

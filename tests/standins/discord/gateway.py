@@ -26,7 +26,8 @@ class Gateway:
 
     ``refuse`` is a close code for whoever identifies, ``accept = False`` answers new
     connections with 503, and ``silent = True`` leaves heartbeats without an answer.
-    ``heartbeat_interval`` is in seconds.
+    ``heartbeat_interval`` is in seconds. ``repeats`` is how many events a resume sends again that
+    the client has had already, as when Discord is behind with what was acknowledged.
     """
 
     def __init__(self, world: World, changes: Changes, tokens: set[str]) -> None:
@@ -41,6 +42,7 @@ class Gateway:
         self.accept = True
         self.silent = False
         self.heartbeat_interval = 41.25
+        self.repeats = 0
         self.identifies = 0
         self.resumes = 0
         self.heartbeats = 0
@@ -225,7 +227,7 @@ class Gateway:
             self._sessions.pop(session.id)
             await connection.close(4007)
             return
-        for frame in session.missed(sequence):
+        for frame in session.missed(sequence - self.repeats):
             connection.send_text(frame)
         self.resumes += 1
         self._attach(connection, session)

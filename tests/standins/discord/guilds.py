@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.standins.discord.audit_log import AuditLog
 from tests.standins.discord.channels import TextChannel
 from tests.standins.discord.events import Event, Intent
 from tests.standins.discord.permissions import BOT_DEFAULT, EVERYONE_DEFAULT, add_up
@@ -110,6 +111,7 @@ class Guild:
         self.members: dict[int, Member] = {owner.id: Member(owner)}
         self.bot_member = Member(world.bot, {self.bot_role.id})
         self.members[world.bot.id] = self.bot_member
+        self.audit_log = AuditLog(self)
 
     def add_role(
         self,
@@ -198,6 +200,11 @@ class Guild:
             return add_up([8])
         roles = [self.roles[role_id].permissions for role_id in member.roles]
         return add_up([self.everyone.permissions, *roles])
+
+    @property
+    def bot_permissions(self) -> int:
+        """Guild-wide permissions of the bot."""
+        return self.permissions_of(self.bot_member)
 
     @property
     def bot_top_position(self) -> int:

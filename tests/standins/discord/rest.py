@@ -135,7 +135,13 @@ def _spoiled(request: web.Request, fault: Fault) -> web.Response | None:
         return None
     status = fault.status or 500
     if fault.cloudflare:
-        return web.Response(status=status, text=_CLOUDFLARE_PAGE, content_type="text/html")
+        wait = fault.headers.get("Retry-After")
+        return web.Response(
+            status=status,
+            text=_CLOUDFLARE_PAGE,
+            content_type="text/html",
+            headers={"Retry-After": wait} if wait else None,
+        )
     return _json_response(status, fault.body, fault.headers)
 
 

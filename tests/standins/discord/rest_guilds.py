@@ -23,6 +23,7 @@ class GuildRoutes:
             Route("GET", guild + "/roles", self._roles),
             Route("GET", guild + "/roles/{role_id}", self._role),
             Route("GET", guild + "/channels", self._channels),
+            Route("GET", guild + "/audit-logs", self._audit_log),
             Route("GET", guild + "/members", self._members),
             Route("GET", guild + "/members/search", self._search),
             Route("GET", guild + "/members/{user_id}", self._member),
@@ -51,6 +52,31 @@ class GuildRoutes:
         guild = self._world.guild(call["guild_id"])
         return Answer(200, [channel.payload for channel in guild.channels.values()])
 
+    def _audit_log(self, call: Call) -> Answer:
+        guild = self._world.guild(call["guild_id"])
+        if not guild.audit_log.may_view:
+            raise DiscordError.of(50013)
+        action, user_id = call.query.get("action_type"), call.query.get("user_id")
+        before, limit = int(call.query.get("before", 0)), int(call.query.get("limit", 50))
+        found = [
+            entry
+            for entry in reversed(guild.audit_log.entries)
+            if (action is None or str(int(entry.action)) == action)
+            and (user_id is None or (entry.by is not None and str(entry.by.id) == user_id))
+            and (not before or entry.id < before)
+        ][:limit]
+        users = {user.id: user for entry in found for user in (entry.by, entry.target) if user}
+        empty = ("webhooks", "integrations", "threads", "application_commands")
+        more = ("auto_moderation_rules", "guild_scheduled_events")
+        return Answer(
+            200,
+            {
+                "audit_log_entries": [entry.payload for entry in found],
+                "users": [user.payload for user in users.values()],
+                **{name: [] for name in (*empty, *more)},
+            },
+        )
+
     def _members(self, call: Call) -> Answer:
         guild = self._world.guild(call["guild_id"])
         after = int(call.query.get("after", 0))
@@ -77,18 +103,24 @@ class GuildRoutes:
             wanted = {_role_of(guild, str(role_id)).id for role_id in call.body["roles"]}
             for role_id in wanted ^ member.roles:
                 self._check_may_give(guild, guild.roles[role_id])
-            guild.set_member_roles(member, wanted)
+            self._set_roles(call, guild, member, wanted)
         return Answer(200, member.payload)
 
     def _add_role(self, call: Call) -> Answer:
         guild, member, role = self._checked(call)
-        guild.set_member_roles(member, member.roles | {role.id})
+        self._set_roles(call, guild, member, member.roles | {role.id})
         return Answer(204)
 
     def _remove_role(self, call: Call) -> Answer:
         guild, member, role = self._checked(call)
-        guild.set_member_roles(member, member.roles - {role.id})
+        self._set_roles(call, guild, member, member.roles - {role.id})
         return Answer(204)
+
+    def _set_roles(self, call: Call, guild: Guild, member: Member, roles: set[int]) -> None:
+        before = set(member.roles)
+        guild.set_member_roles(member, roles)
+        reason = call.headers.get("X-Audit-Log-Reason")
+        guild.audit_log.add_roles(self._world.bot, member.user, before, roles, reason)
 
     def _checked(self, call: Call) -> tuple[Guild, Member, Role]:
         guild = self._world.guild(call["guild_id"])
