@@ -38,6 +38,11 @@ test: $(PROJECT) ## Run every test
 test-quick: $(PROJECT) ## Run the tests that need no server, process or browser
 	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow" $(ARGS)
 
+.PHONY: pictures
+pictures: $(PROJECT) ## Take a picture of every layout into build/pictures; UPDATE_PICTURES=1 writes those of docs/
+	@PICTURES=build/pictures $(BIN)/python -m pytest --numprocesses=$(WORKERS) \
+		tests/pictures $(if $(UPDATE_PICTURES),tests/sandbox) $(ARGS)
+
 .PHONY: lint
 lint: $(PROJECT) ## Check style, formatting, types and the import contracts
 	@$(BIN)/ruff check .
@@ -46,10 +51,16 @@ lint: $(PROJECT) ## Check style, formatting, types and the import contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/hadolint Dockerfile
 
+.PHONY: bench
+bench: $(PROJECT) ## Measure Moddy beside FastAPI and httpx; ARGS="sqlite --rounds 3" for a part
+	@$(BIN)/python -m pip install --quiet --root-user-action ignore --require-hashes --requirement requirements/bench.txt
+	@$(BIN)/python -m bench $(ARGS)
+
 .PHONY: lock
 lock: $(INSTALLED) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes newer versions
-	@$(call compile,dev) pyproject.toml --extra fast --extra sandbox --group dev
-	@$(call compile,runtime) pyproject.toml --extra fast --constraint requirements/dev.txt
+	@$(call compile,dev) pyproject.toml --extra fast --extra sandbox --extra sentry --group dev
+	@$(call compile,runtime) pyproject.toml --extra fast --extra sentry --constraint requirements/dev.txt
+	@$(call compile,bench) --group bench --constraint requirements/dev.txt
 	@$(call compile,build) --group build --constraint requirements/dev.txt
 
 # The image gets the versions the tests ran with, hence the constraints.

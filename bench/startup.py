@@ -1,24 +1,23 @@
 """How long Moddy takes from process start to its first healthy answer, and what it then weighs.
 
-Run from the repository, with the development environment: ``python -m bench.startup``. It starts
-``python -m moddy`` several times against the tests' Discord stand-in, once on an empty store and
-then on the one that is there, and does the same with a bare discord.py bot for comparison.
+``python -m moddy`` is started several times against the tests' Discord stand-in, once on an empty
+store and then on the one that is there, in turn with a bare discord.py bot.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import aiohttp
-import click
 
+from bench.endpoint import SECRET
+from bench.processes import free_port, resident_mib, stop
+from bench.tables import Row, ratios, spread
 from tests.standins.discord import TOKEN, DiscordStandin
 
 BARE_BOT = """
@@ -36,28 +35,6 @@ async def on_ready():
     print("ready", flush=True)
 bot.run(os.environ["DISCORD_TOKEN"], log_handler=None)
 """
-SECRET = "bench"  # noqa: S105 (of a process that lives for seconds)
-
-
-def resident_mib(pid: int) -> float:
-    """Return a process's resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError("VmRSS")
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-async def stop(process: asyncio.subprocess.Process) -> None:
-    """End a process and wait for it."""
-    process.terminate()
-    await asyncio.wait_for(process.wait(), 15)
 
 
 async def start_moddy(discord: DiscordStandin, directory: Path) -> tuple[float, float]:
@@ -129,33 +106,28 @@ async def start_bare(discord: DiscordStandin, directory: Path) -> tuple[float, f
     return seconds, memory
 
 
-async def measure(rounds: int) -> None:
-    """Print the table."""
-    rows: dict[str, list[tuple[float, float]]] = {"moddy": [], "bare discord.py login": []}
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        async with DiscordStandin() as discord:
-            discord.add_guild()
-            first, _ = await start_moddy(discord, directory)
-            for _ in range(rounds):
-                rows["moddy"].append(await start_moddy(discord, directory))
-                rows["bare discord.py login"].append(await start_bare(discord, directory))
-    click.echo(f"first start, on an empty store: {first:.2f} s")
-    for label, figures in rows.items():
-        seconds = [one[0] for one in figures]
-        memory = statistics.median(one[1] for one in figures)
-        click.echo(
-            f"{label}: {statistics.median(seconds):.2f} s"
-            f" ({min(seconds):.2f} to {max(seconds):.2f}), {memory:.0f} MiB"
+async def measure(rounds: int, directory: Path) -> list[Row]:
+    """Return the row."""
+    ours: list[tuple[float, float]] = []
+    theirs: list[tuple[float, float]] = []
+    async with DiscordStandin() as discord:
+        discord.add_guild()
+        first, _ = await start_moddy(discord, directory)
+        for _ in range(rounds):
+            ours.append(await start_moddy(discord, directory))
+            theirs.append(await start_bare(discord, directory))
+    seconds = [one for one, _ in ours], [one for one, _ in theirs]
+    return [
+        Row(
+            work="start to first healthy answer; beside it a bare discord.py login",
+            moddy=f"{_cell(ours)}; on an empty store {first:.2f} s",
+            comparator=_cell(theirs),
+            ratio=ratios(*seconds, digits=2),
+            target="1.2 x",
         )
+    ]
 
 
-@click.command()
-@click.option("--rounds", default=7, show_default=True, help="Starts of each.")
-def main(rounds: int) -> None:
-    """Measure start-up and idle memory, in turn with a bare discord.py bot."""
-    asyncio.run(measure(rounds))
-
-
-if __name__ == "__main__":
-    main()
+def _cell(starts: list[tuple[float, float]]) -> str:
+    memory = statistics.median(memory for _, memory in starts)
+    return f"{spread([seconds for seconds, _ in starts], ' s', 2)}, {memory:.0f} MiB"

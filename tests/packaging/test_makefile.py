@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.packaging.project import ROOT
 
-TARGETS = {"help", "sandbox", "run", "test", "test-quick", "lint", "lock", "clean"}
+TARGETS = {"help", "sandbox", "run", "test", "test-quick", "lint", "lock", "clean", "bench"}
 
 
 def run(*command: str | Path, path: str | None = None) -> subprocess.CompletedProcess[str]:

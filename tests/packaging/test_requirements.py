@@ -35,7 +35,7 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def test_there_is_a_lock_for_each_use() -> None:
-    assert [path.stem for path in LOCKS] == ["build", "dev", "runtime"]
+    assert [path.stem for path in LOCKS] == ["bench", "build", "dev", "runtime"]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
@@ -61,9 +61,14 @@ def declared() -> list[tuple[str, str]]:
     """Return each requirement of pyproject.toml and the lock it must be in."""
     content = read_pyproject()
     project, groups = content["project"], content["dependency-groups"]
-    runtime = project["dependencies"] + project["optional-dependencies"]["fast"]
-    development = project["optional-dependencies"]["sandbox"] + groups["dev"]
-    by_lock = {"build": groups["build"], "runtime": runtime, "dev": runtime + development}
+    extras = project["optional-dependencies"]
+    runtime = project["dependencies"] + extras["fast"] + extras["sentry"]
+    by_lock = {
+        "bench": groups["bench"],
+        "build": groups["build"],
+        "dev": runtime + extras["sandbox"] + groups["dev"],
+        "runtime": runtime,
+    }
     return [(text, lock) for lock, texts in by_lock.items() for text in texts if type(text) is str]
 
 
@@ -93,8 +98,9 @@ def imported_distributions(path: Path) -> set[str]:
 )
 def test_what_is_imported_is_declared(path: Path) -> None:
     project = read_pyproject()["project"]
-    texts = project["dependencies"] + project["optional-dependencies"]["fast"]
+    extras = project["optional-dependencies"]
+    texts = project["dependencies"] + extras["fast"] + extras["sentry"]
     if ROOT / "moddy/sandbox" in path.parents:
-        texts = texts + project["optional-dependencies"]["sandbox"]
+        texts = texts + extras["sandbox"]
     allowed = {canonicalize_name(Requirement(text).name) for text in texts}
     assert imported_distributions(path) <= allowed
