@@ -9,6 +9,7 @@ import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,9 +17,19 @@ from msgspec import Struct
 
 from moddy.app import Moddy, open_moddy
 from moddy.config import Settings, read_environment
+from moddy.models import Snowflake
 from moddy.sandbox.backend import ReferenceBackend, Seed, running_backend
 from moddy.sandbox.window import Window, open_window
-from moddy.sandbox.world import AGENT, AWAY_CUSTOMER, CLOSED_CUSTOMER, CUSTOMER, World
+from moddy.sandbox.world import (
+    AGENT,
+    AWAY_CUSTOMER,
+    CLOSED_CUSTOMER,
+    CUSTOMER,
+    SUPERVISOR,
+    World,
+)
+from moddy.staff import StaffMember, StaffRole
+from moddy.store import staff
 
 # Nobody's: there is no such Discord user.
 UNKNOWN_USER_ID = "4"
@@ -54,6 +65,7 @@ async def open_sandbox(*, port: int | None = None) -> AsyncIterator[Sandbox]:
         moddy = await stack.enter_async_context(
             open_moddy(settings, connect=world.connect, loopback=True)
         )
+        await _appoint_supervisor(moddy, world)
         window = await stack.enter_async_context(
             open_window(world, port=0 if port is None else port + 1)
         )
@@ -86,6 +98,19 @@ def has_display(environ: Mapping[str, str], *, platform: str = sys.platform) -> 
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
+async def _appoint_supervisor(moddy: Moddy, world: World) -> None:
+    """Have somebody to approve what Sam refunds; Sam, a developer, may everything else."""
+    rita = StaffMember(
+        discord_id=world.user_id(SUPERVISOR),
+        role=StaffRole.SUPERVISOR,
+        may_view=True,
+        may_manage=True,
+        added_by=world.user_id(AGENT),
+        added_at=datetime.now(UTC),
+    )
+    await moddy.database.transaction(lambda c: staff.save(c, rita))
+
+
 def _settings(world: World, backend: ReferenceBackend, *, secret: str, directory: Path) -> Settings:
     return Settings(
         # 0: any free one. Only settings of the environment must name a port.
@@ -95,6 +120,9 @@ def _settings(world: World, backend: ReferenceBackend, *, secret: str, directory
         database_url=f"sqlite:///{directory / 'moddy.db'}",
         moddy_guild_id=world.guild_id,
         moddy_premium_role_id=world.premium_role_id,
+        moddy_staff_log_channel_id=Snowflake(world.staff_log.id),
+        moddy_website_url=backend.url,
+        developer_ids=frozenset({world.user_id(AGENT)}),
         shard_count=1,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from simcord.actors import MemberActor
@@ -14,8 +16,17 @@ from simcord.preview import Preview
 from yarl import URL
 
 from moddy.errors import AddressInUse
+from moddy.models import Snowflake
 from moddy.sandbox.backend import DiscordView
-from moddy.sandbox.world import AGENT, CLOSED_CUSTOMER, CUSTOMER, World
+from moddy.sandbox.world import (
+    AGENT,
+    AWAY_CUSTOMER,
+    CLOSED_CUSTOMER,
+    CUSTOMER,
+    PEOPLE,
+    Person,
+    World,
+)
 
 # What changes a channel as a person sees it.
 SEEN_EVENTS = frozenset({"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE"})
@@ -24,11 +35,15 @@ BUSY_PAUSE_S = 0.1  # SimCord does one thing at a time; a click in progress goes
 
 
 class Scene(Struct, frozen=True, kw_only=True):
-    """A channel and those who look at it; the first of them does so at the start."""
+    """A channel and those who look at it; the first of them does so at the start.
+
+    In `locale` the page writes dates, as Discord does for who reads them.
+    """
 
     view: DiscordView
     channel: ChannelHandle
-    viewers: Sequence[MemberActor | UserHandle]
+    locale: str = "en-US"
+    viewers: Callable[[], Sequence[MemberActor | UserHandle]]
 
 
 class Window:
@@ -74,7 +89,11 @@ class Window:
         async with self._turn:
             await self._close()
             preview = self._world.env.preview(
-                scene.channel, viewers=scene.viewers, layout="channel", port=self._port
+                scene.channel,
+                viewers=scene.viewers(),
+                layout="channel",
+                locale=scene.locale,
+                port=self._port,
             )
             if self._capability is None:
                 self._capability = preview.capability
@@ -83,13 +102,41 @@ class Window:
             self._port = URL(preview.url).port or self._port
             self._shown = name
 
+    @property
+    def member_ids(self) -> Sequence[str]:
+        """The Discord ids of those who are in the server."""
+        return [str(self._world.user_id(person)) for person in self._world.members]
+
+    async def set_member(self, discord_id: str, *, member: bool) -> None:
+        """Have somebody come into the server, or leave it.
+
+        Raises:
+            KeyError: this Discord has no such user.
+        """
+        person = self._person(discord_id)
+        scene = self._scenes[self._shown]
+        async with self._turn:
+            viewers = scene.viewers()
+            if member and person not in self._world.members:
+                self._world.join(person)
+            elif not member and person in self._world.members:
+                self._world.leave(person)
+        if scene.viewers() != viewers:
+            await self.show(self._shown)
+
+    def _person(self, discord_id: str) -> Person:
+        return {self._world.user_id(person): person for person in PEOPLE}[Snowflake(discord_id)]
+
     async def _close(self) -> None:
         preview, self._preview = self._preview, None
         if preview is not None:
             await preview.close()
 
-    def _notice(self, event: str) -> None:
-        if event in SEEN_EVENTS:
+    def _notice(self, event: str, payload: Any) -> None:
+        # What happens elsewhere is left out: a page that was published anew takes no click for a
+        # moment, and a note in the staff's log follows whatever staff does.
+        shown = str(self._scenes[self._shown].channel.id)
+        if event in SEEN_EVENTS and str(payload.get("channel_id")) == shown:
             self._changed.set()
 
     async def _keep_up(self) -> None:
@@ -137,13 +184,30 @@ def _scenes(world: World) -> Mapping[str, Scene]:
         Scene(
             view=DiscordView(name=person.name.lower(), label=f"{person.name}'s DMs"),
             channel=world.dm_channel(person),
-            viewers=[world.user(person)],
+            locale=person.locale,
+            viewers=partial(_user, world, person),
         )
-        for person in (CUSTOMER, CLOSED_CUSTOMER, AGENT)
+        for person in (CUSTOMER, CLOSED_CUSTOMER, AGENT, AWAY_CUSTOMER)
     ]
-    server = Scene(
-        view=DiscordView(name="general", label="#general"),
-        channel=world.general,
-        viewers=list(world.members.values()),
-    )
-    return {scene.view.name: scene for scene in (*dms, server)}
+    channels = [
+        Scene(
+            view=DiscordView(name=name, label=f"#{name}"),
+            channel=channel,
+            viewers=partial(_members, world, staff=staff),
+        )
+        for name, channel, staff in (
+            ("general", world.general, False),
+            ("staff", world.staff_channel, True),
+            ("staff-log", world.staff_log, True),
+        )
+    ]
+    return {scene.view.name: scene for scene in (*dms, *channels)}
+
+
+def _user(world: World, person: Person) -> Sequence[MemberActor | UserHandle]:
+    return [world.user(person)]
+
+
+def _members(world: World, *, staff: bool) -> Sequence[MemberActor | UserHandle]:
+    members = world.members.items()
+    return [member for person, member in members if person.staff or not staff]

@@ -5,86 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from moddy.errors import AddressInUse
 from moddy.sandbox.backend import running_backend
 from moddy.sandbox.run import Sandbox, has_display, open_sandbox
 from moddy.sandbox.world import CUSTOMER
-from tests.sandbox.pictures import side_by_side
+from tests.sandbox.hands import cards, click, press, run_command, take_picture
+from tests.sandbox.pictures import one_above_another, side_by_side, updates, write_small
 
 ROOT = Path(__file__).parents[2]
-PICTURE = ROOT / "docs" / "sandbox.png"
 SOON_MS = 10_000
-SIZE = ViewportSize(width=1280, height=800)
 PICTURED = ViewportSize(width=960, height=760)
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with open_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium not found")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def website(browser: Browser, sandbox: Sandbox) -> Page:
-    """The reference backend's page."""
-    page = await browser.new_page(viewport=SIZE, color_scheme="dark", locale="en-GB")
-    page.set_default_timeout(SOON_MS)
-    await page.goto(str(sandbox.backend.url))
-    await expect(page.locator("#customers label")).to_have_count(5)
-    return page
-
-
-@pytest.fixture
-async def discord_page(browser: Browser, sandbox: Sandbox) -> Page:
-    """SimCord's page."""
-    page = await browser.new_page(viewport=SIZE)
-    page.set_default_timeout(SOON_MS)
-    await page.goto(sandbox.window.url)
-    await expect(page.locator("#channel-composer-input")).to_be_enabled()
-    return page
-
-
-async def press(website: Page, customer: str, button: str) -> None:
-    await website.get_by_role("radio", name=customer).check()
-    await website.get_by_role("button", name=button, exact=True).click()
-
-
-async def run_command(page: Page, command: str) -> None:
-    """Type a command, take it from the list, and run it without options."""
-    await expect(page.locator("#preview-app")).to_have_attribute("aria-busy", "false")
-    composer = page.locator("#channel-composer-input")
-    await composer.click()
-    await composer.press_sequentially(command)
-    await page.get_by_role("option").filter(has_text=command).wait_for()
-    await page.keyboard.press("Enter")
-    await page.locator(".command-chip").wait_for()
-    await page.locator("#send-message").click()
-
-
 async def test_subscribe_and_see_the_dm_appear(
-    sandbox: Sandbox, website: Page, discord_page: Page, tmp_path: Path
+    sandbox: Sandbox, website: Page, discord_page: Page
 ) -> None:
     messages = discord_page.locator("#channel-message-list")
     await expect(messages).not_to_contain_text("moddy_max")
@@ -96,13 +37,14 @@ async def test_subscribe_and_see_the_dm_appear(
     roles = website.locator("[data-exchange]").filter(has_text="/internal/roles/update")
     await expect(roles).to_contain_text("Roles updated successfully")
     assert sandbox.world.has_premium_role(CUSTOMER)
-    target = PICTURE if os.environ.get("UPDATE_PICTURES") else tmp_path / PICTURE.name
     await told.get_by_text("Request and answer").click()
     for page in (website, discord_page):
         await page.set_viewport_size(PICTURED)
     await website.evaluate("document.fonts.ready")
-    side_by_side([await website.screenshot(), await discord_page.screenshot()], target)
-    assert target.stat().st_size > 10_000
+    picture = side_by_side([await website.screenshot(), await discord_page.screenshot()])
+    if updates():
+        write_small(picture, "sandbox.png")
+    assert len(picture) > 10_000
 
 
 async def test_customer_types_commands(sandbox: Sandbox, discord_page: Page) -> None:
@@ -111,6 +53,25 @@ async def test_customer_types_commands(sandbox: Sandbox, discord_page: Page) -> 
         await run_command(discord_page, command)
         await expect(messages).to_contain_text(f"Ada used {command}")
     await expect(messages).to_contain_text("You have no subscription at the moment.")
+    assert sandbox.world.env.errors == []
+
+
+async def test_customer_looks_at_subscription_and_invoices(
+    sandbox: Sandbox, website: Page, discord_page: Page
+) -> None:
+    await press(website, "Ada", "Subscribe")
+    await expect(cards(discord_page)).to_have_count(1)
+    await run_command(discord_page, "/subscription")
+    await expect(cards(discord_page)).to_have_count(2)
+    subscription = cards(discord_page).nth(1)
+    await expect(subscription).to_contain_text("Next renewal:")
+    await click(discord_page, subscription, "Invoices")
+    await expect(cards(discord_page).last).to_contain_text("1 invoice")
+    pictures = [
+        await take_picture(discord_page, card) for card in (subscription, cards(discord_page).last)
+    ]
+    if updates():
+        write_small(one_above_another(pictures), "subscription.png")
     assert sandbox.world.env.errors == []
 
 
@@ -126,7 +87,7 @@ async def test_website_is_told_of_commands(website: Page, discord_page: Page) ->
 
 
 async def test_closed_dms_keep_the_notice_until_the_next_command(
-    sandbox: Sandbox, website: Page, browser: Browser
+    sandbox: Sandbox, website: Page
 ) -> None:
     await press(website, "Camille", "Subscribe")
     told = website.locator("[data-exchange]").filter(has_text="/internal/notify")

@@ -198,7 +198,37 @@ async def test_server_view_is_seen_by_its_members(
     reader = Reader(session, window)
     await reader.open()
     state = await reader.state()
-    assert {one["name"] for one in state["viewers"]} == {"Ada", "Camille", "Sam"}
+    assert {one["name"] for one in state["viewers"]} == {"Ada", "Camille", "Sam", "Rita"}
+
+
+async def test_staff_channels_are_the_staffs(world: World, window: Window) -> None:
+    async with aiohttp.ClientSession() as session:
+        await window.show("staff")
+        reader = Reader(session, window)
+        await reader.open()
+        assert {one["name"] for one in (await reader.state())["viewers"]} == {"Sam", "Rita"}
+
+
+async def test_coming_and_going(
+    world: World, bot: SmallBot, window: Window, session: aiohttp.ClientSession
+) -> None:
+    await window.show("general")
+    noor = world.user_id(AWAY_CUSTOMER)
+    guild = bot.get_guild(int(world.guild_id))
+    assert guild is not None
+    for _ in range(2):
+        await window.set_member(noor, member=True)
+    assert (await guild.fetch_member(int(noor))).global_name == "Noor"
+    reader = Reader(session, window)
+    await reader.open()
+    assert "Noor" in {one["name"] for one in (await reader.state())["viewers"]}
+    for _ in range(2):
+        await window.set_member(noor, member=False)
+    with pytest.raises(discord.NotFound):
+        await guild.fetch_member(int(noor))
+    assert noor not in window.member_ids
+    with pytest.raises(KeyError):
+        await window.set_member("4", member=True)
 
 
 async def test_no_such_view(window: Window) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from moddy.sandbox.backend.billing import Billing, BillingError
 from moddy.sandbox.backend.books import Books, KeptAnswer, find_answer, keep_answer
+from moddy.sandbox.backend.signatures import is_signed
 from moddy.sandbox.backend.wire import (
     AboutUser,
     EventAnswer,
@@ -31,8 +32,11 @@ SERVICE = "website-backend"
 VERSION = "1.0.0"
 
 
-def require_secret(secret: str) -> Middleware:
-    """Return a middleware that lets only the shared secret in under ``/internal``."""
+def require_secret(secret: str, signing_secrets: Sequence[str] = ()) -> Middleware:
+    """Return a middleware that lets only the shared secret in under ``/internal``.
+
+    With `signing_secrets` a request has to be signed with one of them as well.
+    """
     expected = secret.encode()
 
     @web.middleware
@@ -47,6 +51,10 @@ def require_secret(secret: str) -> Middleware:
             return _error(401, "Invalid Authorization format")
         if not hmac.compare_digest(token.encode("utf-8", "surrogateescape"), expected):
             return _error(403, "Invalid internal API secret")
+        if signing_secrets and not is_signed(
+            signing_secrets, request.headers, await request.read()
+        ):
+            return _error(401, "Invalid webhook signature")
         response = await handler(request)
         # A kept connection would leave a timer among the bot's own work, and SimCord waits for
         # that work before each click.

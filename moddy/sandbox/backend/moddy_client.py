@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
+from moddy.sandbox.backend.signatures import sign
+
 # As the real backend's httpx client has it.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 KEPT_EXCHANGES = 50
@@ -40,14 +42,21 @@ class Exchange(Struct, frozen=True, kw_only=True):
 class ModdyClient:
     """Calls Moddy as the website backend does: bearer secret, 10 s, no retries.
 
-    `base_url` may be set later, when Moddy has told where it listens.
+    With `signing_secrets` each call is signed as well. `base_url` may be set later, when Moddy
+    has told where it listens.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, secret: str, base_url: URL | None = None
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        secret: str,
+        signing_secrets: Sequence[str] = (),
+        base_url: URL | None = None,
     ) -> None:
         self._session = session
         self._secret = secret
+        self._signing_secrets = signing_secrets
         self._count = 0
         self.base_url = base_url
         self.exchanges: deque[Exchange] = deque(maxlen=KEPT_EXCHANGES)
@@ -89,14 +98,16 @@ class ModdyClient:
         started, at = time.perf_counter(), datetime.now(UTC)
         status, answer, error = None, None, None
         headers: dict[str, str] = {}
+        # What is signed are the very bytes that are sent.
+        content = b"" if body is None else msgspec.json.encode(body)
         try:
             if self.base_url is None:
                 raise aiohttp.ClientConnectionError("Moddy is not up yet")
             async with self._session.request(
                 method,
                 self.base_url.join(URL(path)),
-                json=body,
-                headers={"Authorization": f"Bearer {self._secret}"},
+                data=content or None,
+                headers=self._headers(content),
                 timeout=TIMEOUT,
             ) as response:
                 status, answer = response.status, _read(await response.read())
@@ -124,6 +135,12 @@ class ModdyClient:
         )
         self.exchanges.appendleft(exchange)
         return exchange
+
+    def _headers(self, content: bytes) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._secret}"}
+        if content:
+            headers["Content-Type"] = "application/json"
+        return headers | sign(self._signing_secrets, content)
 
 
 def _read(body: bytes) -> Any:

@@ -62,6 +62,15 @@ class DiscordWindow(Protocol):
         """Show another view; KeyError when there is none of that name."""
         ...
 
+    @property
+    def member_ids(self) -> Sequence[str]:
+        """The Discord ids of those who are in the server."""
+        ...
+
+    async def set_member(self, discord_id: str, *, member: bool) -> None:
+        """Have somebody come into the server, or leave it; KeyError when there is nobody."""
+        ...
+
 
 class CustomerState(Struct, frozen=True, kw_only=True):
     """A customer as the page shows them."""
@@ -77,6 +86,7 @@ class DiscordState(Struct, frozen=True, kw_only=True):
     url: str
     shown: str
     views: Sequence[DiscordView]
+    member_ids: Sequence[str]
 
 
 class PageState(Struct, frozen=True, kw_only=True):
@@ -93,6 +103,12 @@ class ViewChoice(Struct, frozen=True, kw_only=True):
     """The Discord view to show."""
 
     view: str
+
+
+class Membership(Struct, frozen=True, kw_only=True):
+    """Whether somebody is to be in the server."""
+
+    member: bool
 
 
 @web.middleware
@@ -131,6 +147,7 @@ class Page:
             web.get("/api/state", self.state),
             web.post("/api/customers/{discord_id}/{button}", self.press),
             web.post("/api/view", self.view),
+            web.post("/api/members/{discord_id}", self.set_member),
         ]
 
     async def file(self, request: web.Request) -> web.Response:
@@ -186,11 +203,27 @@ class Page:
             return _problem(422, "Expected the name of a view")
         return _json(self._discord_state())
 
+    async def set_member(self, request: web.Request) -> web.Response:
+        """Have a customer come into the Discord server, or leave it."""
+        if self.discord is None:
+            return _problem(404, "There is no Discord page")
+        try:
+            wanted = msgspec.json.decode(await request.read(), type=Membership)
+            await self.discord.set_member(request.match_info["discord_id"], member=wanted.member)
+        except msgspec.DecodeError:
+            return _problem(422, "Expected whether they are a member")
+        except KeyError:
+            return _problem(409, "Nobody on Discord has this id")
+        return _json(self._discord_state())
+
     def _discord_state(self) -> DiscordState | None:
         if self.discord is None:
             return None
         return DiscordState(
-            url=self.discord.url, shown=self.discord.shown, views=self.discord.views
+            url=self.discord.url,
+            shown=self.discord.shown,
+            views=self.discord.views,
+            member_ids=self.discord.member_ids,
         )
 
 

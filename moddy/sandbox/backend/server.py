@@ -34,11 +34,13 @@ class ReferenceBackend:
         session: aiohttp.ClientSession,
         *,
         secret: str,
+        signing_secrets: Sequence[str] = (),
         now: Callable[[], datetime],
     ) -> None:
         self.books = books
         self.secret = secret
-        self.moddy = ModdyClient(session, secret=secret)
+        self.signing_secrets = signing_secrets
+        self.moddy = ModdyClient(session, secret=secret, signing_secrets=signing_secrets)
         self.buttons = Buttons(books, self.moddy, now=now)
         self.page = Page(books, self.moddy, self.buttons)
         self.url = URL()
@@ -46,7 +48,8 @@ class ReferenceBackend:
 
 def make_backend_app(backend: ReferenceBackend) -> web.Application:
     """Return the application: the six endpoints and the page."""
-    app = web.Application(middlewares=[require_secret(backend.secret), refuse_strangers])
+    guard = require_secret(backend.secret, backend.signing_secrets)
+    app = web.Application(middlewares=[guard, refuse_strangers])
     app.add_routes(InternalApi(backend.books).routes())
     app.add_routes(backend.page.routes())
     return app
@@ -56,6 +59,7 @@ def make_backend_app(backend: ReferenceBackend) -> web.Application:
 async def running_backend(
     *,
     secret: str,
+    signing_secrets: Sequence[str] = (),
     seeds: Sequence[Seed] = (),
     moddy_url: URL | None = None,
     port: int = 0,
@@ -63,7 +67,8 @@ async def running_backend(
 ) -> AsyncIterator[ReferenceBackend]:
     """Run a reference backend on 127.0.0.1 until the block ends.
 
-    Its database lives in a temporary directory. `port` 0 means any free one.
+    Its database lives in a temporary directory. `port` 0 means any free one. With
+    `signing_secrets`, as INTERNAL_SIGNING_SECRETS has them, it signs and asks for signatures.
 
     Raises:
         AddressInUse: the port is taken.
@@ -72,7 +77,9 @@ async def running_backend(
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moddy-backend-")))
         books = await stack.enter_async_context(open_books(directory, seeds=seeds, now=now))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        backend = ReferenceBackend(books, session, secret=secret, now=now)
+        backend = ReferenceBackend(
+            books, session, secret=secret, signing_secrets=signing_secrets, now=now
+        )
         backend.moddy.base_url = moddy_url
         runner = web.AppRunner(make_backend_app(backend), access_log=None, shutdown_timeout=1)
         await runner.setup()

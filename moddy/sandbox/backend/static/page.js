@@ -129,6 +129,13 @@ function allow(subscription) {
   }
 }
 
+function allowMembership(memberIds) {
+  for (const button of document.querySelectorAll("[data-member]")) {
+    const is = memberIds.includes(chosen);
+    button.disabled = busy || is === (button.dataset.member === "true");
+  }
+}
+
 function render() {
   if (state === null) return;
   chosen ??= state.customers[0]?.account.discord_id ?? null;
@@ -138,7 +145,11 @@ function render() {
   draw(get("exchanges"), state.exchanges, exchanges);
   draw(get("events"), state.events, events);
   get("discord").hidden = state.discord === null;
-  if (state.discord !== null) draw(get("views"), state.discord, views);
+  get("server").hidden = state.discord === null;
+  if (state.discord !== null) {
+    draw(get("views"), state.discord, views);
+    allowMembership(state.discord.member_ids);
+  }
   if (customer === undefined) return;
   draw(get("subscription"), customer.subscription, subscriptionLines);
   draw(get("invoices"), customer.invoices, invoices);
@@ -190,6 +201,11 @@ for (const button of document.querySelectorAll("[data-button]")) {
   button.addEventListener("click", () => attempt(() =>
     post(`/api/customers/${chosen}/${button.dataset.button}`,
       { plan: get("plan").value, period: get("period").value })));
+}
+
+for (const button of document.querySelectorAll("[data-member]")) {
+  button.addEventListener("click", () => attempt(() =>
+    post(`/api/members/${chosen}`, { member: button.dataset.member === "true" })));
 }
 
 refresh();
