@@ -6,17 +6,18 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 bad settings, 3 Discord refused for goo
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any, NoReturn, TypeVar
 
 import click
 
 from moddy import __version__
-from moddy.config import LogLevel, Settings, load_settings, read_environment
+from moddy.config import LogFormat, LogLevel, Settings, load_settings, read_environment
 from moddy.console import deliveries
 from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError, StoreUnavailable
 from moddy.store.database import Database, open_database
@@ -58,10 +59,46 @@ def run() -> None:
         def connect(bot: ModdyBot) -> AbstractAsyncContextManager[None]:
             return connect_gateway(bot, settings.discord_token or "")
 
-        async with open_moddy(settings, connect=connect):
+        async with open_moddy(settings, connect=connect) as moddy:
+            await moddy.bot.logged_in.wait()
+            await moddy.bot.wait_until_ready()
+            # What is there now stays. To look through it for garbage would hold up the loop, for
+            # longer the more members are cached.
+            gc.freeze()
             await asyncio.Event().wait()
 
-    _run(forever, settings, fast=True)
+    with _reporting(settings):
+        _run(forever, settings, fast=True)
+
+
+@contextmanager
+def _reporting(settings: Settings) -> Iterator[None]:
+    """Report errors to Sentry, with SENTRY_DSN."""
+    if settings.sentry_dsn is None:
+        yield
+        return
+    from moddy.sentry import reporting_to  # noqa: PLC0415 (optional)
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(reporting_to(settings.sentry_dsn))
+        except SettingsError as error:
+            _fail("; ".join(error.problems), EXIT_SETTINGS)
+        yield
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
+def doctor(*, as_json: bool) -> None:
+    """Check settings, ports, store, backend and Discord; say what is wrong and how to mend it.
+
+    Changes nothing, and may run beside a Moddy. The exit code is 1 when something is wrong.
+    """
+    from moddy.doctor import run_doctor  # noqa: PLC0415 (--help need not wait for discord.py)
+    from moddy.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(LogLevel.CRITICAL, LogFormat.CONSOLE, stream=sys.stderr)
+    sys.exit(run_doctor(read_environment(), as_json=as_json))
 
 
 @main.command()
@@ -76,6 +113,44 @@ def migrate() -> None:
             click.echo(f"schema revision {await upgrade_schema(database)}")
 
     _run(upgrade, settings)
+
+
+@main.command()
+def openapi() -> None:
+    """Print the internal API as an OpenAPI 3.1 document."""
+    from moddy.web.openapi import encoded  # noqa: PLC0415 (--help need not wait for aiohttp)
+
+    click.echo(encoded())
+
+
+@main.command("copy-store")
+@click.argument("source")
+@click.argument("target")
+def copy_store(source: str, target: str) -> None:
+    """Copy the store at the address SOURCE into an empty one at TARGET, all or nothing.
+
+    Stop Moddy before. Addresses are written as in DATABASE_URL:
+    sqlite:///moddy.db, postgres://user:password@host/name
+    """
+    urls = [_database_url(url) for url in (source, target)]
+
+    async def copy() -> None:
+        from moddy.store.copying import copy_store as copy_rows  # noqa: PLC0415
+
+        async with open_database(urls[0]) as reading, open_database(urls[1]) as writing:
+            counts = await copy_rows(reading, writing)
+        for name, count in sorted(counts.items()):
+            click.echo(f"{name:<16} {count:>10,} rows")
+        click.echo("Copied, and counted on both sides. Set DATABASE_URL to the new store.")
+
+    _run(copy, Settings(log_level=LogLevel.WARNING))
+
+
+def _database_url(url: str) -> str:
+    try:
+        return load_settings({"DATABASE_URL": url}, need_token=False).database_url
+    except SettingsError as error:
+        _fail(str(error), EXIT_SETTINGS)
 
 
 @main.command()
@@ -109,7 +184,7 @@ def _run(
 ) -> None:
     from moddy.logs import configure_logging  # noqa: PLC0415
 
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, gather=True)
     loop_factory = None
     if fast and find_spec("uvloop") is not None:
         import uvloop  # noqa: PLC0415 (optional)

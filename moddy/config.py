@@ -20,6 +20,7 @@ from yarl import URL
 
 from moddy.errors import SettingsError
 from moddy.models import Snowflake
+from moddy.signing import Signer
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 DATABASE_SCHEMES = ("sqlite", "postgres", "postgresql")
@@ -49,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, rename="upper"):
     discord_token: str | None = None
     internal_api_secret: str | None = None
     internal_api_secret_previous: str | None = None
+    internal_signing_secrets: tuple[str, ...] | None = None
     internal_port: Port = 3000
     port: Port | None = None
     backend_internal_url: URL = URL("http://website-backend.railway.internal:8080")
@@ -85,6 +87,7 @@ class Settings(Struct, frozen=True, kw_only=True, rename="upper"):
 _SNOWFLAKE = "a Discord id (1 to 20 digits)"
 _PORT = "a port number from 1 to 65535"
 _EXPECTED: Mapping[str, str] = {
+    "INTERNAL_SIGNING_SECRETS": "secrets (24 bytes or more, in base64) separated by commas",
     "INTERNAL_PORT": _PORT,
     "PORT": f"{_PORT}, other than INTERNAL_PORT",
     "BACKEND_INTERNAL_URL": "an http:// or https:// address without query",
@@ -111,7 +114,7 @@ _EXPECTED: Mapping[str, str] = {
     "LOG_FORMAT": "json, console or auto",
 }
 _API_VERSION = re.compile(r"/v[0-9]+/?$", re.ASCII)
-_LISTS = {"PREMIUM_PLANS", "DEVELOPER_IDS", "SHARD_IDS"}
+_LISTS = {"INTERNAL_SIGNING_SECRETS", "PREMIUM_PLANS", "DEVELOPER_IDS", "SHARD_IDS"}
 # Amounts in minor units: "50.00" would be taken for 50 cents.
 _AMOUNTS = {"REFUND_APPROVAL_ABOVE", "REFUND_DAILY_CAP"}
 
@@ -169,6 +172,8 @@ def _convert(name: str, text: str, kind: Any) -> Any:
         value = [part.strip() for part in text.split(",") if part.strip()]
         if not value:
             raise ValueError(name)
+        if name == "INTERNAL_SIGNING_SECRETS":
+            Signer(value)
     elif name in {"LOG_LEVEL", "LOG_FORMAT"}:
         value = text.upper() if name == "LOG_LEVEL" else text.lower()
     elif name == "DATABASE_URL":

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from moddy.staff import Refusal
+
 
 class ModdyError(Exception):
     """The parent of all errors that Moddy raises on purpose."""
@@ -31,6 +33,18 @@ class AddressInUse(ModdyError):
     code = "address_in_use"
 
 
+class HttpParserMissing(ModdyError):
+    """aiohttp fell back to its HTTP parser in Python."""
+
+    code = "http_parser_missing"
+
+
+class SignatureRefused(ModdyError):
+    """A request is not signed as it has to be; the text says what is wrong, without a value."""
+
+    code = "signature_refused"
+
+
 # --- the store ---------------------------------------------------------------------------
 
 
@@ -51,6 +65,12 @@ class SchemaTooOld(ModdyError):
     """The database has to be migrated before it can be used."""
 
     code = "schema_too_old"
+
+
+class StoreNotEmpty(ModdyError):
+    """A store is to be copied into one that has rows already."""
+
+    code = "store_not_empty"
 
 
 class IdempotencyConflict(ModdyError):
@@ -149,6 +169,44 @@ class DiscordLoginRefused(ModdyError):
     code = "discord_login_refused"
 
 
+# --- support staff ------------------------------------------------------------------------
+
+
+class StaffRefused(ModdyError):
+    """Somebody may not do what they asked for, or it cannot be done. Nothing was done."""
+
+    code = "staff_refused"
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+# --- people at Discord -------------------------------------------------------------------
+
+
+class ControlOutOfDate(ModdyError):
+    """A button, menu or form of an older version, of something that is over, or tampered with."""
+
+    code = "control_out_of_date"
+
+
+class ControlNotYours(ModdyError):
+    """A button, menu or form that was shown to somebody else."""
+
+    code = "control_not_yours"
+
+
+class TooSoon(ModdyError):
+    """A person asks faster than Moddy answers them; `retry_after` is in seconds."""
+
+    code = "too_soon"
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__("asked too often")
+        self.retry_after = retry_after
+
+
 # --- the website backend -----------------------------------------------------------------
 
 
@@ -188,6 +246,12 @@ class BackendUnavailable(BackendError):
     ) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after = retry_after
+
+
+class BackendTimeout(BackendUnavailable):
+    """No answer in time, or no connection."""
+
+    code = "backend_timeout"
 
 
 class BackendPaused(BackendUnavailable):

@@ -65,7 +65,7 @@ async def connect_gateway(bot: ModdyBot, token: str) -> AsyncIterator[None]:
 
 
 async def _supervise(bot: ModdyBot, token: str) -> None:
-    delay = FIRST_DELAY
+    delay, limited = FIRST_DELAY, 0.0
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
@@ -81,15 +81,19 @@ async def _supervise(bot: ModdyBot, token: str) -> None:
             log.warning("gateway closed", close_code=error.code)
         except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
             status = getattr(error, "status", None)
-            log.warning("discord unreachable", error=type(error).__name__, status=status)
+            limited = _retry_after(error)
+            log.warning(
+                "discord unreachable", error=type(error).__name__, status=status, wait=limited
+            )
         except Exception:  # discord.py's connection dies of one malformed event; start over
             log.exception("discord connection failed")
         if loop.time() - started > LONGEST_DELAY and bot.is_ready():
             delay = FIRST_DELAY
         await _close(bot)
         bot.clear()
-        await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 (not a secret)
-        delay = min(delay * 2, LONGEST_DELAY)
+        # Never shorter than a rate limit.
+        await asyncio.sleep(max(delay * random.uniform(0.8, 1.2), limited))  # noqa: S311
+        delay, limited = min(delay * 2, LONGEST_DELAY), 0.0
 
 
 async def _run_once(bot: ModdyBot, token: str) -> None:
@@ -117,6 +121,23 @@ async def _wait_for_sessions(remaining: int, reset_after: float) -> None:
     if remaining < SESSIONS_KEPT:
         log.error("few session starts left: not connecting", remaining=remaining, wait=reset_after)
         await asyncio.sleep(reset_after)
+
+
+def _retry_after(error: BaseException | None) -> float:
+    """Return how long a rate limit still holds, in seconds; 0 when there is none.
+
+    discord.py raises those that it does not wait for itself: the long ones, and those of the
+    proxy in front of Discord, which come to whoever goes on asking.
+    """
+    if isinstance(error, discord.RateLimited):
+        return error.retry_after
+    if isinstance(error, discord.HTTPException) and error.status == 429:
+        try:
+            return max(0.0, float(error.response.headers["Retry-After"]))
+        except (KeyError, ValueError):
+            return LONGEST_DELAY
+    # Not to be told the gateway's address is another error, and this its cause.
+    return 0.0 if error is None else _retry_after(error.__cause__)
 
 
 def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -6,67 +6,172 @@ address, a secret or a message.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
+import msgspec
 import structlog
+from structlog.typing import Processor
 
 from moddy.config import LogFormat, LogLevel
+from moddy.log_storms import LogStorms
 from moddy.request_ids import current_request_id
+from moddy.sentry import report_error
 
 FRAMES = 12
+FLUSH_AFTER = 0.1  # seconds
+GATHERED_LINES = 1000
+_FAST_JSON = msgspec.json.Encoder(enc_hook=str)
+_JSON = json.JSONEncoder(default=str, skipkeys=True)
 
 
-def configure_logging(level: LogLevel, form: LogFormat, *, stream: TextIO | None = None) -> None:
-    """Send every log line of this process to `stream`, standard output when it is None."""
+class LineOutput:
+    """A stream that lines are written to, each whole.
+
+    With `gather` what is written on a loop waits for up to `FLUSH_AFTER`, so that a busy loop
+    makes one system call for many lines; nothing waits that is urgent, and nothing before it.
+    """
+
+    def __init__(self, stream: TextIO, *, gather: bool) -> None:
+        self._stream = stream
+        self._gather = gather
+        self._lines: list[str] = []
+        # Lines come from threads as well.
+        self._lock = threading.Lock()
+
+    def write(self, line: str, *, urgent: bool) -> None:
+        """Write a line, now or soon."""
+        self._lines.append(line)
+        if urgent or not self._gather or len(self._lines) >= GATHERED_LINES:
+            self.flush()
+        elif len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_later(FLUSH_AFTER, self.flush)
+            except RuntimeError:  # no loop on this thread
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+
+
+class _Logger:
+    """Where structlog hands over Moddy's own lines, rendered."""
+
+    def __init__(self, output: LineOutput, name: str) -> None:
+        self.name = name
+        self._output = output
+
+    def _write(self, line: str) -> None:
+        self._output.write(line, urgent=False)
+
+    def _write_now(self, line: str) -> None:
+        self._output.write(line, urgent=True)
+
+    debug = info = _write
+    warning = error = critical = _write_now
+
+
+class _Handler(logging.Handler):
+    """The libraries' lines; at exit, `logging.shutdown` flushes it."""
+
+    def __init__(self, output: LineOutput, storms: LogStorms) -> None:
+        super().__init__()
+        self._output = output
+        self._storms = storms
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            self._output.write(self.format(record), urgent=record.levelno >= logging.WARNING)
+        except structlog.DropEvent:
+            pass  # it is one of many, and counted
+        except Exception:  # noqa: BLE001 (as every handler: a line must not end its writer)
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what has been gathered and counted."""
+        self._storms.flush()
+        self._output.flush()
+
+
+def configure_logging(
+    level: LogLevel, form: LogFormat, *, stream: TextIO | None = None, gather: bool = False
+) -> None:
+    """Send every log line of this process to `stream`, standard output when it is None.
+
+    With `gather` lines below WARNING may be written 100 ms later.
+    """
     stream = stream or sys.stdout
+    output = LineOutput(stream, gather=gather)
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
-    renderer: structlog.typing.Processor
+    renderer: Processor
     if console:
         renderer = structlog.dev.ConsoleRenderer(
             event_key="message", exception_formatter=structlog.dev.plain_traceback
         )
     else:
-        renderer = structlog.processors.JSONRenderer(default=str)
-    shared: list[structlog.typing.Processor] = [
+        renderer = render_json
+    stamp: Processor = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    rendering: list[Processor] = [structlog.processors.EventRenamer("message"), renderer]
+
+    def write_count(event: MutableMapping[str, Any]) -> None:
+        line: Any = event
+        for process in [stamp, *rendering]:
+            line = process(None, event["level"], line)
+        output.write(line, urgent=True)
+
+    storms = LogStorms(write_count)
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        storms,
+        stamp,
         add_request_id,
+        report_error,
         describe_exception,
         cut_details,
     ]
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(output, storms)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer("message"),
-                renderer,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
+    number = logging.getLevelNamesMapping()[level.value]
     root = logging.getLogger()
     root.handlers = [handler]
     # Below INFO the libraries log requests and statements with their contents.
-    root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.value]))
-    logging.getLogger("moddy").setLevel(level.value)
+    root.setLevel(max(logging.INFO, number))
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Moddy's own lines pass by the standard library's loggers, which would double their cost.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *rendering],
+        logger_factory=lambda name="moddy": _Logger(output, name),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )
+
+
+def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """Return a line of ASCII; what JSON does not know is told by its `str()`."""
+    try:
+        line = _FAST_JSON.encode(event).decode()
+    except (TypeError, ValueError, RecursionError):  # half a surrogate pair, a key of another type
+        return _JSON.encode(event)
+    return line if line.isascii() else _JSON.encode(event)
 
 
 def add_request_id(

@@ -105,6 +105,13 @@ class InternalHealthResponse(Struct, frozen=True, kw_only=True):
     version: str
 
 
+class ServiceResponse(Struct, frozen=True, kw_only=True):
+    """``GET /``."""
+
+    service: str
+    status: str
+
+
 class PremiumResponse(Struct, frozen=True, kw_only=True):
     """``GET /internal/users/{discord_id}/premium``."""
 

@@ -41,7 +41,8 @@ class NotifyMetadata(Struct, frozen=True, kw_only=True):
     @classmethod
     def read(cls, raw: Mapping[str, Any] | None) -> NotifyMetadata:
         """Return what is usable in `raw`; unknown keys are ignored."""
-        raw = raw or {}
+        if not raw:
+            return cls()
         return cls(
             subscription_type=_period(raw.get("subscription_type")),
             status=_status(raw.get("status")),
@@ -56,7 +57,7 @@ class NotifyMetadata(Struct, frozen=True, kw_only=True):
             new_plan=_text(raw.get("new_plan")),
             upgrade_date=read_time(raw.get("upgrade_date")),
             prorated_amount_minor=_integer(raw.get("prorated_amount")),
-            event_id=_text(raw.get("event_id")),
+            event_id=read_event_id(raw),
             event_created=read_time(raw.get("event_created")),
         )
 
@@ -84,6 +85,11 @@ class RefundNotice(Struct, frozen=True, kw_only=True):
 
 
 AnyNotice = Notice | RefundNotice
+
+
+def read_event_id(raw: Mapping[str, Any] | None) -> str | None:
+    """Return the id of the event that the metadata is about, which tells a repeat."""
+    return _text(raw.get("event_id")) if raw else None
 
 
 def read_time(value: object) -> datetime | None:

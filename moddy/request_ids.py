@@ -6,11 +6,11 @@ The web middleware, a command or a task sets `current_request_id`; `moddy.backen
 from __future__ import annotations
 
 from contextvars import ContextVar
-from uuid import uuid4
+from secrets import token_hex
 
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 
 
 def new_request_id() -> str:
     """Return a new id: 32 hexadecimal digits, so it fits ``[A-Za-z0-9._-]{1,64}``."""
-    return uuid4().hex
+    return token_hex(16)

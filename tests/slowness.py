@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("crashes", "packaging", "process", "sandbox")
-QUICK_MODULES = ("test_contract_tables.py", "test_backend.py", "test_world.py")
+SLOW_FOLDERS = ("crashes", "packaging", "pictures", "process", "sandbox")
+QUICK_MODULES = (
+    "test_contract_tables.py",
+    "test_backend.py",
+    "test_every_layout.py",
+    "test_world.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -34,10 +34,16 @@ IDS = (
     "MODDY_STAFF_LOG_CHANNEL_ID",
 )
 
+SIGNING = "c2lnbmluZyBzZWNyZXQgb2YgYSB0ZXN0"
 GOOD: list[tuple[str, str, object]] = [
     ("DISCORD_TOKEN", "abc.def", "abc.def"),
     ("INTERNAL_API_SECRET", "sécret ✓", "sécret ✓"),
     ("INTERNAL_API_SECRET_PREVIOUS", "old", "old"),
+    (
+        "INTERNAL_SIGNING_SECRETS",
+        f"{SIGNING}, whsec_{SIGNING}",
+        (SIGNING, f"whsec_{SIGNING}"),
+    ),
     ("INTERNAL_PORT", "1", 1),
     ("INTERNAL_PORT", " 65535\n", 65535),
     ("PORT", "8080", 8080),
@@ -116,6 +122,9 @@ BAD: list[tuple[str, str]] = [
     ("PREMIUM_PLANS", ","),
     *(("PAST_DUE_GRACE_DAYS", text) for text in ("-1", "366", "1.5", "a week")),
     *(("DELIVERY_RETENTION_DAYS", text) for text in ("0", "-1", "3651", "1.5", "a month")),
+    ("INTERNAL_SIGNING_SECRETS", ","),
+    ("INTERNAL_SIGNING_SECRETS", "whsec_"),
+    ("INTERNAL_SIGNING_SECRETS", f"{SIGNING},é"),
     ("DEVELOPER_IDS", "1,x"),
     ("DEVELOPER_IDS", ", ,"),
     ("REPORT_MESSAGES", "perhaps"),

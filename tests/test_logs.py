@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from moddy.config import LogFormat, LogLevel
-from moddy.logs import configure_logging
+from moddy.logs import GATHERED_LINES, configure_logging
 from moddy.request_ids import current_request_id, new_request_id
 
 SECRET = "ada@example.com"
@@ -28,10 +28,16 @@ class Output(io.StringIO):
     def isatty(self) -> bool:
         return self.terminal
 
-    def configure(self, level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.JSON) -> Any:
+    def configure(
+        self,
+        level: LogLevel = LogLevel.INFO,
+        form: LogFormat = LogFormat.JSON,
+        *,
+        gather: bool = False,
+    ) -> Any:
         """Configure logging with this as the standard output; returns a logger of Moddy's."""
         with contextlib.redirect_stdout(self):
-            configure_logging(level, form)
+            configure_logging(level, form, gather=gather)
         return structlog.get_logger("moddy.tests")
 
     def lines(self) -> list[dict[str, Any]]:
@@ -172,6 +178,55 @@ def test_libraries_follow_a_higher_level(output: Output) -> None:
     logging.getLogger("discord").warning("not now")
     logging.getLogger("discord").error("now")
     assert [line["message"] for line in output.lines()] == ["now"]
+
+
+async def test_gathered_lines_are_written_soon(output: Output) -> None:
+    log = output.configure(gather=True)
+    log.info("first")
+    logging.getLogger("library").info("second")
+    assert output.lines() == []
+    async with asyncio.timeout(5):
+        while not output.lines():  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.01)
+    assert [line["message"] for line in output.lines()] == ["first", "second"]
+
+
+@pytest.mark.parametrize("library", [True, False])
+async def test_trouble_does_not_wait_with_what_came_before(output: Output, library: bool) -> None:
+    log = output.configure(gather=True)
+    log.info("first")
+    (logging.getLogger("library") if library else log).warning("second")
+    assert [line["message"] for line in output.lines()] == ["first", "second"]
+
+
+async def test_gathered_lines_are_not_lost_at_the_end(output: Output) -> None:
+    output.configure(gather=True).info("last words")
+    logging.shutdown([lambda: logging.getLogger().handlers[0]])
+    assert [line["message"] for line in output.lines()] == ["last words"]
+
+
+async def test_a_flood_is_not_gathered_for_long(output: Output) -> None:
+    log = output.configure(gather=True)
+    for number in range(GATHERED_LINES + 1):
+        log.info("line", number=number)
+    assert len(output.lines()) == GATHERED_LINES
+
+
+async def test_lines_of_threads_and_without_a_loop_are_written_at_once(output: Output) -> None:
+    log = output.configure(gather=True)
+    await asyncio.to_thread(log.info, "first")
+    assert [line["message"] for line in output.lines()] == ["first"]
+
+
+async def test_threads_write_whole_lines(output: Output) -> None:
+    log = output.configure(gather=True)
+
+    def write(name: str) -> None:
+        for number in range(200):
+            log.warning(f"{name} {number}")  # noqa: G004 (alike lines would only be counted)
+
+    await asyncio.gather(*(asyncio.to_thread(write, name) for name in "abc"))
+    assert len(output.lines()) == 600
 
 
 def test_configuring_twice_prints_once(output: Output) -> None:

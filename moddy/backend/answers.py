@@ -20,6 +20,7 @@ from moddy.errors import (
     BackendError,
     BackendNotFound,
     BackendRefused,
+    BackendTimeout,
     BackendUnauthorized,
     BackendUnavailable,
     RefundOutcomeUnknown,
@@ -83,6 +84,8 @@ def no_answer(failed: ExchangeFailed, *, endpoint: str) -> BackendError:
     message = f"{endpoint}: {failed.failure.value}"
     if failed.failure is Failure.NOT_HTTP:
         return BackendContractBroken(message)
+    if failed.failure in {Failure.CONNECT_TIMEOUT, Failure.TIMEOUT}:
+        return BackendTimeout(message)
     return BackendUnavailable(message)
 
 

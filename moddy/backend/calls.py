@@ -24,6 +24,7 @@ from moddy.backend.retries import Budget, RetryPolicy
 from moddy.breaker import Breaker, BreakerOpen, BreakerState
 from moddy.errors import BackendError, BackendPaused, BackendUnauthorized
 from moddy.request_ids import current_request_id
+from moddy.signing import Signer
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class Caller:
     """Calls endpoints over a session that belongs to someone else.
 
     `seconds` bounds one call over all its tries; `new_id` makes request ids and idempotency keys.
-    `breaker` is told how each call ended, whatever its endpoint.
+    `breaker` is told how each call ended, whatever its endpoint. With `signer` each try is signed.
     """
 
     def __init__(
@@ -63,14 +64,18 @@ class Caller:
         retries: RetryPolicy,
         new_id: Callable[[], str],
         breaker: Breaker,
+        signer: Signer | None = None,
     ) -> None:
         self._session = session
         self.base_url = base_url.with_user(None)  # Bearer is the only credential
         self.seconds = seconds
         self._secret = secret or ""
         self._retries = retries
+        # By path; there are as many as endpoints.
+        self._urls: dict[str, URL] = {}
         self._new_id = new_id
         self._breaker = breaker
+        self._signer = signer
 
     @property
     def breaker_state(self) -> BreakerState:
@@ -130,6 +135,12 @@ class Caller:
                 return False
             return budget.backoff(error)
 
+        failed: BackendError | None = None
+        try:
+            return await self._try(endpoint, headers, body, budget)
+        except BackendError as error:
+            failed = error
+        # Only now: what stamina prepares for a call takes as long as half of the call.
         async for attempt in stamina.retry_context(
             on=backoff,
             attempts=self._retries.attempts,
@@ -139,12 +150,24 @@ class Caller:
             wait_jitter=self._retries.wait_jitter,
         ):
             with attempt:
-                try:
-                    answer = await self.send(endpoint, headers, body, seconds=budget.remaining())
-                except ExchangeFailed as failed:
-                    raise answers.no_answer(failed, endpoint=str(endpoint)) from None
-                return self.read(endpoint, answer)
+                if failed is not None:  # the first attempt, which has been made
+                    first, failed = failed, None
+                    raise first
+                return await self._try(endpoint, headers, body, budget)
         raise AssertionError("stamina ends with a result or an error")
+
+    async def _try(
+        self,
+        endpoint: Endpoint[T],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        budget: Budget,
+    ) -> T:
+        try:
+            answer = await self.send(endpoint, headers, body, seconds=budget.remaining())
+        except ExchangeFailed as failed:
+            raise answers.no_answer(failed, endpoint=str(endpoint)) from None
+        return self.read(endpoint, answer)
 
     async def send(
         self,
@@ -159,14 +182,23 @@ class Caller:
         Raises:
             ExchangeFailed: there is no answer.
         """
+        if self._signer is not None:
+            message_id = headers.get("Idempotency-Key") or self._new_id()
+            headers = {**headers, **self._signer.headers(message_id, body or b"")}
         return await exchange(
             self._session,
             endpoint.method,
-            self.base_url.joinpath(endpoint.path.lstrip("/")),
+            self._url(endpoint.path),
             headers=headers,
             body=body,
             seconds=self.seconds if seconds is None else seconds,
         )
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = self.base_url.joinpath(path.lstrip("/"))
+        return url
 
     def read(self, endpoint: Endpoint[T], answer: Answer) -> T:
         """Return what the answer carries.

@@ -38,6 +38,7 @@ from moddy.models import (
     encode,
 )
 from moddy.request_ids import new_request_id
+from moddy.signing import Signer
 
 TIMEOUT_SECONDS = 10.0
 MAX_INVOICES = 100
@@ -59,7 +60,7 @@ class BackendClient:
 
     The session belongs to whoever opened it, unless `owns_session`: then `close()` closes it.
     `seconds` bounds one call over all its tries. `new_id` makes request ids and idempotency keys.
-    `breaker` is to count what `is_outage` does.
+    `breaker` is to count what `is_outage` does. With `signer` every request is signed.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class BackendClient:
         retries: RetryPolicy | None = None,
         new_id: Callable[[], str] = new_request_id,
         breaker: Breaker | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self._session = session
         self._owns_session = owns_session
@@ -84,6 +86,7 @@ class BackendClient:
             retries=retries or RetryPolicy(),
             new_id=new_id,
             breaker=breaker or Breaker(counts=answers.is_outage),
+            signer=signer,
         )
 
     @property
@@ -204,6 +207,7 @@ async def open_backend_client(
     seconds: float = TIMEOUT_SECONDS,
     retries: RetryPolicy | None = None,
     breaker: Breaker | None = None,
+    signer: Signer | None = None,
 ) -> AsyncIterator[BackendClient]:
     """Open a client with a session of its own, and close both at the end."""
     client = BackendClient(
@@ -214,6 +218,7 @@ async def open_backend_client(
         owns_session=True,
         retries=retries,
         breaker=breaker,
+        signer=signer,
     )
     try:
         yield client

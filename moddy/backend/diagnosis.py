@@ -61,6 +61,7 @@ CAUSES: dict[Case, tuple[str, ...]] = {
     Case.UNAUTHORIZED: (
         "INTERNAL_API_SECRET differs between Moddy and the backend",
         "one of the two was not restarted after the secret changed",
+        "INTERNAL_SIGNING_SECRETS is set on one side only, or has no secret of the other",
         "white space or quotes became part of the secret on one side",
     ),
     Case.CONTRACT_BROKEN: (

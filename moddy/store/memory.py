@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.tables import memory
@@ -15,6 +17,12 @@ async def recall(connection: AsyncConnection, key: str) -> str | None:
 
 
 async def remember(connection: AsyncConnection, key: str, value: str) -> None:
-    """Remember `value` under `key` in place of what was there."""
-    await connection.execute(sa.delete(memory).where(memory.c.key == key))
-    await connection.execute(sa.insert(memory).values(key=key, value=value))
+    """Remember `value` under `key` in place of what was there.
+
+    Several processes may do so at once, as they do when they start together.
+    """
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    query = insert(memory).values(key=key, value=value)
+    await connection.execute(
+        query.on_conflict_do_update(index_elements=[memory.c.key], set_={"value": value})
+    )

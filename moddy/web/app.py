@@ -5,15 +5,21 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from moddy.metrics import Metrics
 from moddy.services.deliveries import Deliveries
 from moddy.services.health import Health
 from moddy.services.notifications import Notifications
 from moddy.services.premium import Premium
 from moddy.services.roles import RoleUpdates
-from moddy.web import health, keys, notify, premium, roles, root
+from moddy.services.status import Status
+from moddy.signing import Signer
+from moddy.web import keys, openapi, root
 from moddy.web.auth import make_authenticator
 from moddy.web.bodies import MAX_BODY
 from moddy.web.dispatch import ANSWER_WITHIN, make_dispatch
+from moddy.web.endpoints import ENDPOINTS
+from moddy.web.places import Places
+from moddy.web.server import request_limit
 
 
 def make_app(
@@ -25,31 +31,44 @@ def make_app(
     premium_service: Premium,
     deliveries: Deliveries,
     health_service: Health,
+    status_service: Status,
+    metrics: Metrics,
+    signer: Signer | None = None,
     answer_within: float = ANSWER_WITHIN,
+    max_requests: int | None = None,
 ) -> web.Application:
     """Return the internal API, as sections 1 and 2 of the wire contract describe it.
 
-    `answer_within` is how long a request waits for its first attempt, in seconds.
+    `answer_within` is how long a request waits for its body and its first attempt, in seconds,
+    `max_requests` how many may do so at once, `request_limit` when it is None. With `signer`
+    every call must be signed.
     """
-    authenticate = make_authenticator(secret, previous_secret)
-    dispatch = make_dispatch(authenticate, answer_within=answer_within)
+    dispatch = make_dispatch(
+        make_authenticator(secret, previous_secret),
+        places=Places(request_limit() if max_requests is None else max_requests),
+        signer=signer,
+        answer_within=answer_within,
+        observe=metrics.add_request,
+    )
     app = web.Application(middlewares=[dispatch], client_max_size=MAX_BODY)
     app[keys.NOTIFICATIONS] = notifications
     app[keys.ROLE_UPDATES] = role_updates
     app[keys.PREMIUM] = premium_service
     app[keys.DELIVERIES] = deliveries
     app[keys.HEALTH] = health_service
-    _add(app, "GET", "/", root.describe)
-    _add(app, "GET", "/internal/health", health.check)
-    _add(app, "GET", "/internal/users/{discord_id:[^/]+}/premium", premium.read)
-    _add(app, "POST", "/internal/notify", notify.notify)
-    _add(app, "POST", "/internal/roles/update", roles.update)
+    app[keys.STATUS] = status_service
+    for endpoint in ENDPOINTS:
+        # aiohttp's own pattern for a part would not match every text.
+        path = endpoint.path.replace("}", ":[^/]+}")
+        _add(app, endpoint.method, path, endpoint.handler)
+    _add(app, "GET", "/internal/openapi.json", openapi.serve)
     return app
 
 
 def make_public_app() -> web.Application:
     """Return what the public port serves: liveness, and nothing of the internal API."""
-    app = web.Application(middlewares=[make_dispatch(None)], client_max_size=MAX_BODY)
+    dispatch = make_dispatch(None, places=Places(request_limit()))
+    app = web.Application(middlewares=[dispatch], client_max_size=MAX_BODY)
     _add(app, "GET", "/", root.describe)
     _add(app, "GET", "/healthz", root.live)
     return app

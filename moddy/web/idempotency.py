@@ -11,24 +11,32 @@ from aiohttp import web
 from moddy.request_ids import current_request_id, new_request_id
 from moddy.services.deliveries import Deliveries
 from moddy.services.intake import Accepted
+from moddy.signing import ID
 from moddy.store.deliveries import RequestContext
 from moddy.web.bodies import hash_json
-from moddy.web.keys import DEADLINE
+from moddy.web.keys import DEADLINE, MESSAGE_ID
 from moddy.web.refusals import Refusal, json_response
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = r"[\x21-\x7e]{1,255}"
+_KEY = re.compile(KEY_PATTERN)
 
 
 def read_context(request: web.Request, body: Any, *, event_id: str | None) -> RequestContext:
-    """Return what identifies the request; the header wins over `event_id`.
+    """Return what identifies the request.
+
+    The id that a signed request was signed as wins over the header, which nobody has signed, and
+    the header over `event_id`.
 
     Raises:
         Refusal: 422, the key is not 1 to 255 visible ASCII characters.
     """
-    header = request.headers.get(HEADER)
-    key, field = (header, HEADER) if header is not None else (event_id, "$.metadata.event_id")
+    key, field = request.get(MESSAGE_ID), ID
+    if key is None:
+        key, field = request.headers.get(HEADER), HEADER
+    if key is None:
+        key, field = event_id, "$.metadata.event_id"
     if key is not None and not _KEY.fullmatch(key):
         raise Refusal(422, "Expected a key of 1 to 255 visible ASCII characters", field=field)
     return RequestContext(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from moddy.errors import IdempotencyConflict, StoreUnavailable
 from moddy.models import InternalNotifyUserRequest
-from moddy.notices import NotifyMetadata
+from moddy.notices import read_event_id
 from moddy.services import answers
 from moddy.web.bodies import convert, read_json
 from moddy.web.idempotency import read_context, respond, reused_key
@@ -18,7 +18,7 @@ async def notify(request: web.Request) -> web.Response:
     """Accept a notification and tell what became of its first attempt."""
     body = await read_json(request)
     parsed = convert(body, InternalNotifyUserRequest)
-    event_id = NotifyMetadata.read(parsed.metadata).event_id
+    event_id = read_event_id(parsed.metadata)
     context = read_context(request, body, event_id=event_id)
     try:
         accepted = await request.app[NOTIFICATIONS].accept(parsed, context)

@@ -35,6 +35,11 @@ class Refusal(Exception):
         return json_response(self.status, encode(body), headers=self.headers)
 
 
+def overloaded() -> Refusal:
+    """Return the refusal of a request beyond those that are in hand."""
+    return Refusal(503, "Too many requests in hand", headers=_RETRY_AFTER)
+
+
 def store_unavailable() -> Refusal:
     """Return the refusal of an endpoint without an answer table when the store is away."""
     return Refusal(503, "Store unavailable", headers=_RETRY_AFTER)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from moddy.models import ServiceResponse, encode
 from moddy.web.refusals import json_response
 
-_DESCRIPTION = b'{"service":"moddy-bot-internal","status":"running"}'
+DESCRIPTION = encode(ServiceResponse(service="moddy-bot-internal", status="running"))
 _LIVE = b'{"status":"ok"}'
 
 
 async def describe(_request: web.Request) -> web.Response:
     """``GET /``."""
-    return json_response(200, _DESCRIPTION)
+    return json_response(200, DESCRIPTION)
 
 
 async def live(_request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -126,3 +127,41 @@ async def test_a_token_that_is_revoked_later(stage: Stage) -> None:
         await stage.discord.gateway.drop(4004)
         assert await moddy.wait_exit(20) == 3
         assert "DISCORD_TOKEN" in moddy.stderr.pop()
+
+
+async def test_a_gateway_that_does_not_answer_shows(stage: Stage) -> None:
+    """It is connected and says nothing any more; discord.py notices that after 60 s and more."""
+    gateway = stage.discord.gateway
+    gateway.heartbeat_interval = 1.0
+    async with stage.moddy() as moddy:
+        await moddy.wait_healthy()
+        await stage.discord.wait_until(lambda: gateway.heartbeats >= 2)
+        gateway.silent = True
+        # An interval and ten seconds; with Discord's interval of 41 s that is within a minute.
+        assert await moddy.wait_health("unhealthy", seconds=15) > 8
+        gateway.silent = False
+        await moddy.wait_health("healthy", seconds=5)
+        assert gateway.identifies == 1
+
+
+@pytest.mark.parametrize("path", ["/users/@me", "/gateway/bot"])
+@pytest.mark.parametrize("cloudflare", [False, True], ids=["discord", "proxy"])
+async def test_a_rate_limit_at_login_is_waited_for(
+    stage: Stage, path: str, cloudflare: bool
+) -> None:
+    """One is longer than discord.py is let wait; for the other it never waits."""
+    seconds = 6.0 if cloudflare else 33.0
+    fault = stage.discord.faults.add(
+        "GET", path, status=429, retry_after=seconds, cloudflare=cloudflare, times=None
+    )
+    async with stage.moddy() as moddy:
+        line = await moddy.wait_line("discord unreachable")
+        assert line["wait"] == seconds
+        assert await moddy.health() == "unhealthy"
+        await asyncio.sleep(4)
+        assert fault.hits == 1
+        stage.discord.faults.clear()
+        if cloudflare:
+            # And then it logs in.
+            await moddy.wait_healthy()
+            assert fault.hits == 1

@@ -12,12 +12,16 @@ import httpx
 import sqlalchemy as sa
 from msgspec import Struct
 
+from moddy.metrics import Metrics
 from moddy.models import Snowflake
 from moddy.services.deliveries import Carrier, Deliveries
 from moddy.services.health import Health
 from moddy.services.notifications import Notifications
+from moddy.services.passes import Counters
 from moddy.services.premium import Premium
 from moddy.services.roles import RoleUpdates
+from moddy.services.status import EventCounts, Status
+from moddy.signing import Signer
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind
 from moddy.store.tables import deliveries as deliveries_table
@@ -46,6 +50,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     premium_role_id: Snowflake | None = PREMIUM_ROLE
     fallback_channel_id: Snowflake | None = None
     answer_within: float = 8.0
+    max_requests: int | None = None
+    signer: Signer | None = None
     works: bool = True
 
 
@@ -57,6 +63,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.ready = True
+        self.latencies = {0: 0.042}
         self.logged_in = asyncio.Event()
         self.logged_in.set()
         self._asked_in_vain = asyncio.Event()
@@ -86,6 +93,10 @@ class Api:
         self.database = database
         self.clock = FixedClock()
         self.gateway = Gateway()
+        self.metrics = Metrics()
+        self.counters = Counters()
+        self.events = EventCounts(held=0, dropped={"memory": 0, "backlog": 0})
+        self.breakers = {"backend": "closed"}
         self.messenger = FakeMessenger()
         self.roles = FakeRoles(GUILD)
         self.roles.add_role(PREMIUM_ROLE)
@@ -118,6 +129,16 @@ class Api:
                     attempt=self.role_updates.attempt, is_ready=self.gateway.is_reachable
                 ),
             },
+            observe=self.metrics.add_attempt,
+        )
+        self.status = Status(
+            database=database,
+            clock=self.clock,
+            metrics=self.metrics,
+            look_at_gateway=lambda: (self.gateway.ready, 1, self.gateway.latencies),
+            breakers={"backend": lambda: self.breakers["backend"]},
+            look_at_events=lambda: self.events,
+            reconciliation=self.counters,
         )
         self.app = make_app(
             secret=setup.secret,
@@ -127,7 +148,11 @@ class Api:
             premium_service=self.premium,
             deliveries=self.deliveries,
             health_service=Health(database=database, is_gateway_ready=lambda: self.gateway.ready),
+            status_service=self.status,
+            metrics=self.metrics,
             answer_within=setup.answer_within,
+            max_requests=setup.max_requests,
+            signer=setup.signer,
         )
 
     def start_worker(self) -> None:

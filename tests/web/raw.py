@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,21 @@ class Connection:
         """Say that nothing more will be sent."""
         self._writer.write_eof()
 
+    def pause(self) -> None:
+        """Read nothing of what arrives."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def resume(self) -> None:
+        """Read again."""
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    async def rest(self, seconds: float) -> bytes:
+        """Return what comes until the other side closes. Raises TimeoutError."""
+        try:
+            return await asyncio.wait_for(self._reader.read(), seconds)
+        except ConnectionResetError:
+            return b""
+
     async def receive(self) -> RawResponse:
         """Return the next answer. Raises TimeoutError, asyncio.IncompleteReadError."""
         async with asyncio.timeout(TIMEOUT):
@@ -54,9 +70,18 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(port: int, host: str = "127.0.0.1") -> AsyncIterator[Connection]:
-    """Open a connection and close it at the end."""
-    reader, writer = await asyncio.open_connection(host, port)
+async def connect(
+    port: int, host: str = "127.0.0.1", *, receive_buffer: int | None = None
+) -> AsyncIterator[Connection]:
+    """Open a connection and close it at the end; `receive_buffer` is the system's, in bytes."""
+    if receive_buffer is None:
+        reader, writer = await asyncio.open_connection(host, port)
+    else:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        reader, writer = await asyncio.open_connection(sock=sock)
     try:
         yield Connection(reader, writer)
     finally:
