@@ -28,6 +28,7 @@ from typing import Any
 import aiohttp
 import click
 
+from moddy.__main__ import SWITCH_INTERVAL
 from moddy.app import open_moddy
 from moddy.config import load_settings, read_environment
 from moddy.gateway import connect_gateway
@@ -83,6 +84,7 @@ class Probe:
 
 async def serve() -> None:
     """Run Moddy until SIGTERM; measures from one SIGUSR1 to the next, which has it report."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     probe, stopping, measuring = Probe(), asyncio.Event(), False
     started = 0.0
 

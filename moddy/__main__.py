@@ -25,6 +25,9 @@ from moddy.store.database import Database, open_database
 T = TypeVar("T")
 
 EXIT_FAILED = 1
+# Seconds, instead of Python's 0.005: the loop and SQLite's thread hand work to each other all the
+# time, and each would wait for so long until the other lets go of the interpreter.
+SWITCH_INTERVAL = 0.0005
 EXIT_SETTINGS = 2
 EXIT_DISCORD = 3
 
@@ -185,6 +188,7 @@ def _run(
     from moddy.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format, gather=True)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     loop_factory = None
     if fast and find_spec("uvloop") is not None:
         import uvloop  # noqa: PLC0415 (optional)

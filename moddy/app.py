@@ -171,12 +171,6 @@ def _warn_of_gaps(settings: Settings) -> None:
         log.warning("MODDY_GUILD_ID is not set: role updates are answered 503")
     elif settings.moddy_premium_role_id is None:
         log.warning("MODDY_PREMIUM_ROLE_ID is not set: role updates by plan are answered 503")
-    without_effect = {
-        "MODDY_STAFF_LOG_CHANNEL_ID": settings.moddy_staff_log_channel_id,
-        "DEVELOPER_IDS": settings.developer_ids,
-    }
-    for name in (name for name, value in without_effect.items() if value):
-        log.warning("setting without effect in this version", setting=name)
 
 
 async def _explain_backend(backend: BackendClient) -> None:

@@ -22,7 +22,7 @@ A module is a class and a Struct. This one answers every newcomer in a channel:
         async def member_joined(self, settings: HelloSettings, member: discord.Member) -> None:
             ...
 
-It is listed in `moddy.wiring.guild_modules`; its panel, its storage, its switch and its isolation from the
-other modules and servers come with `GuildModule`. `problems` and `missing` say in words what keeps
-settings from working; `premium_fields` names those that only premium servers have.
+It is listed in `moddy.wiring.guild_modules`; its panel, its storage, its switch and its isolation
+from the other modules and servers come with `GuildModule`. `problems` and `missing` say in words
+what keeps settings from working; `premium_fields` names those that only premium servers have.
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.process.answers import (
@@ -23,11 +25,7 @@ from tests.standins.backend import BackendStandin
 from tests.standins.discord import DiscordStandin, Guild, Interaction
 
 SHARDS = 4
-# The second while the other process gives the role, as to whoever has become premium.
-UPDATED = {
-    (200, True, "Roles updated successfully", True),
-    (202, True, "Role update queued", False),
-}
+UPDATED = (200, True, "Roles updated successfully", True)
 ABSENT = (200, False, "User not found in Discord server", False)
 
 
@@ -65,6 +63,17 @@ class Split:
         user = self.stage.discord.add_user(f"member-of-{guild.id}")
         self.stage.discord.add_member(guild, user)
         return await self.stage.discord.interaction(user, "subscription", guild)
+
+
+async def final(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Ask with the same key until there is a final answer.
+
+    The process that accepts a request may find that the other one is at it already.
+    """
+    async with asyncio.timeout(10):
+        while (answer := await ask()).status_code == 202:  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.1)
+    return answer
 
 
 def shard_of(guild: Guild) -> int:
@@ -113,11 +122,16 @@ async def test_both_answer_alike(split: Split) -> None:
             )
             closed = stage.add_member(f"closed-{number}")
             closed.dms = "closed"
-            assert notify_answer(await moddy.notify(member.id)) == DELIVERED
-            assert notify_answer(await moddy.notify(closed.id)) == FALLBACK
-            assert notify_answer(await moddy.notify(10**17 + number)) == NO_USER
-            assert roles_answer(await moddy.update_roles(member.id), stage.guild.id) in UPDATED
-            assert roles_answer(await moddy.update_roles(absent.id), stage.guild.id) == ABSENT
+            for user_id, row in (
+                (member.id, DELIVERED),
+                (closed.id, FALLBACK),
+                (10**17 + number, NO_USER),
+            ):
+                told = await final(partial(moddy.notify, user_id, key=f"evt_{user_id}"))
+                assert notify_answer(told) == row
+            for user, row in ((member, UPDATED), (absent, ABSENT)):
+                changed = await final(partial(moddy.update_roles, user.id, key=f"evt_{user.id}"))
+                assert roles_answer(changed, stage.guild.id) == row
             await discord.wait_until(lambda user=member: stage.has_premium_role(user), 10)  # type: ignore[misc]
             assert stage.message_count(member) == 1
             # What one was told, the other knows.
@@ -174,7 +188,8 @@ async def test_one_dies_and_the_other_goes_on(split: Split) -> None:
         discord.faults.clear()
         assert await split.away.health() == "healthy"
         assert notify_answer(await split.away.notify(alice.id)) == DELIVERED
-        assert roles_answer(await split.away.update_roles(alice.id), stage.guild.id) in UPDATED
+        roles = await final(partial(split.away.update_roles, alice.id, key="roles"))
+        assert roles_answer(roles, stage.guild.id) == UPDATED
         # What the other one had accepted.
         await discord.wait_until(lambda: stage.message_count(kept) == 1, 60)
         # It has its own guilds, and not those of the other one.
@@ -190,4 +205,5 @@ async def test_one_dies_and_the_other_goes_on(split: Split) -> None:
         async with split.start(split.home_ids) as again:
             await again.wait_healthy()
             await discord.wait_until(lambda: stage.has_premium_role(absent), 20)
-            assert notify_answer(await again.notify(alice.id)) == DELIVERED
+            told = await final(partial(again.notify, alice.id, key="again"))
+            assert notify_answer(told) == DELIVERED

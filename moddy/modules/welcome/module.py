@@ -174,7 +174,7 @@ class Welcome(GuildModule[WelcomeSettings]):
             username=member.name,
             server=member.guild.name,
             member_count=_member_count(member.guild),
-            colour=_colour(settings),
+            colour=accent_colour(settings),
             avatar=avatar,
         )
         return await self._painter.paint(subject, language)
@@ -192,13 +192,14 @@ def _view(
     }
     return welcome_view(
         fill(settings.text or default_text(language), values, MAX_TEXT),
-        colour=_colour(settings),
+        colour=accent_colour(settings),
         image_url=web_address(settings.image_url),
         picture=PICTURE if has_picture else None,
     )
 
 
-def _colour(settings: WelcomeSettings) -> int:
+def accent_colour(settings: WelcomeSettings) -> int:
+    """Return the colour of a server's welcome, as an RGB integer."""
     return Colour.PREMIUM.value if settings.colour is None else settings.colour
 
 

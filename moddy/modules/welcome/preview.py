@@ -9,7 +9,7 @@ from discord import ui
 
 from moddy.models import Snowflake
 from moddy.modules.base import BrokenSettings, read_settings
-from moddy.modules.welcome.module import PICTURE, Welcome
+from moddy.modules.welcome.module import PICTURE, Welcome, accent_colour
 from moddy.modules.welcome.settings import WelcomeSettings
 from moddy.services.guild_modules import GuildModules
 from moddy.views.language import language_for
@@ -28,7 +28,7 @@ class WelcomePreview:
         settings = await self._settings(member.guild)
         language = language_for(member.guild.preferred_locale.value)
         picture = await self._welcome.paint(settings, member, language)
-        view = welcome_view(member.mention, colour=settings.colour, picture=PICTURE)
+        view = welcome_view(member.mention, colour=accent_colour(settings), picture=PICTURE)
         return view, discord.File(BytesIO(picture), filename=PICTURE)
 
     async def _settings(self, guild: discord.Guild) -> WelcomeSettings:
