@@ -304,6 +304,14 @@ def describe(samples: Sequence[Sample], seconds: float) -> tuple[list[str], bool
     return lines, flat
 
 
+def by_minute(samples: Sequence[Sample]) -> str:
+    """Return the mean resident memory of each minute: what levels off is no leak."""
+    minutes: dict[int, list[float]] = {}
+    for one in samples:
+        minutes.setdefault(int(one.at // 60), []).append(one.memory)
+    return ", ".join(f"{statistics.mean(values):.1f}" for values in minutes.values())
+
+
 @click.command()
 @click.option("--seconds", default=600.0, show_default=True, help="How long the load lasts.")
 @click.option("--watched", "is_watched", is_flag=True, hidden=True)
@@ -319,6 +327,7 @@ def main(seconds: float, is_watched: bool) -> None:
     lines, flat = describe(samples, seconds)
     click.echo(f"\n{seconds:g} s, of which {seconds * WARM_UP:g} s of warm-up:\n")
     click.echo("\n".join(lines))
+    click.echo(f"\nresident memory by minute, MiB: {by_minute(samples)}")
     sys.exit(0 if flat else 1)
 
 

@@ -8,7 +8,18 @@ from pathlib import Path
 
 from tests.packaging.project import ROOT
 
-TARGETS = {"help", "sandbox", "run", "test", "test-quick", "lint", "lock", "clean", "bench"}
+TARGETS = {
+    "help",
+    "sandbox",
+    "run",
+    "test",
+    "test-quick",
+    "lint",
+    "lock",
+    "clean",
+    "bench",
+    "pictures",
+}
 
 
 def run(*command: str | Path, path: str | None = None) -> subprocess.CompletedProcess[str]:

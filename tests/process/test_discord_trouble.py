@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import httpx
 import pytest
@@ -19,6 +19,8 @@ BULK = 200
 AT_ONCE = 100
 # Seconds within which a delivery that is tried again would have been.
 RETRIED_BY = 2.0
+FINAL_WITHIN = 30.0
+PAUSE = 0.2
 
 
 async def notify_all(moddy: ModdyProcess, user_ids: Iterable[int | str]) -> list[httpx.Response]:
@@ -30,6 +32,16 @@ async def notify_all(moddy: ModdyProcess, user_ids: Iterable[int | str]) -> list
             return await moddy.notify(user_id, key=str(user_id))
 
     return await asyncio.gather(*map(notify, user_ids))
+
+
+async def finally_answered(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Ask again under the same key while Discord seems to hang, as on a busy machine it may."""
+    async with asyncio.timeout(FINAL_WITHIN):
+        answer = await ask()
+        while answer.status_code == 202:
+            await asyncio.sleep(PAUSE)
+            answer = await ask()
+        return answer
 
 
 def members(stage: Stage, name: str, count: int = BULK) -> list[User]:
@@ -54,16 +66,27 @@ async def test_what_can_never_succeed_is_tried_once(stage: Stage) -> None:
 
     async with stage.moddy(DM_OPENS_PER_MINUTE="100000") as moddy:
         await moddy.wait_healthy()
-        for users, answer in ((closed, CLOSED), (unrelated, CLOSED)):
-            answers = await notify_all(moddy, [user.id for user in users])
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def tell(user_id: int | str) -> httpx.Response:
+            async with places:
+                return await finally_answered(lambda: moddy.notify(user_id, key=str(user_id)))
+
+        for user_ids, answer in (
+            ([user.id for user in closed], CLOSED),
+            ([user.id for user in unrelated], CLOSED),
+            (nobody, NO_USER),
+        ):
+            answers = await asyncio.gather(*map(tell, user_ids))
             assert Counter(map(notify_answer, answers)) == {answer: BULK}
-        assert Counter(map(notify_answer, await notify_all(moddy, nobody))) == {NO_USER: BULK}
         for code, role in roles.items():
-            places = asyncio.Semaphore(AT_ONCE)
 
             async def change(user: User, role_id: int = role.id) -> httpx.Response:
-                async with places:  # noqa: B023 (awaited below)
-                    return await moddy.update_roles(user.id, add_roles=[str(role_id)])
+                key, wanted = f"{role_id}-{user.id}", [str(role_id)]
+                async with places:
+                    return await finally_answered(
+                        lambda: moddy.update_roles(user.id, key=key, add_roles=wanted)
+                    )
 
             answers = await asyncio.gather(*map(change, changed))
             statuses = Counter(roles_answer(one, stage.guild.id)[:2] for one in answers)
