@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 ANSWER_WITHIN = 8.0
 ANSWER_LIMIT = 8.8
 
+# Prometheus reads it, which cannot sign; the secret it needs like everybody.
+SCRAPED = "/internal/metrics"
 _PROBES = {"/", "/healthz", "/internal/health"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Takes an answered request's method, route, status and seconds.
@@ -54,8 +56,8 @@ def make_dispatch(
 ) -> Middleware:
     """Return the middleware; `authenticate` guards ``/internal``, None where that is not served.
 
-    With `signer` everything under ``/internal`` has to be signed as well. Only who has passed
-    `authenticate` takes one of the `places`.
+    With `signer` everything under ``/internal`` but `SCRAPED` has to be signed as well. Only who
+    has passed `authenticate` takes one of the `places`.
     """
 
     lines = log.bind()  # once, instead of once for each line
@@ -99,7 +101,7 @@ async def _answer(
             authenticate(request)
         with places:
             async with asyncio.timeout(ANSWER_LIMIT):
-                if signer is not None and guarded:
+                if signer is not None and guarded and request.path != SCRAPED:
                     await require_signature(request, signer)
                 return await handler(request)
     except Refusal as refusal:

@@ -251,3 +251,11 @@ async def test_the_reference_backend_signs(signed: Api) -> None:
             health = await moddy.health()
             told = await moddy.notify("42", "plan_upgraded", plan="moddy_max", metadata={})
             assert (health.status, told.status) == (status, status)
+
+
+async def test_prometheus_which_cannot_sign_reads_the_metrics(signed: Api) -> None:
+    response = await signed.client.get("/internal/metrics")
+    assert response.status_code == 200
+    response = await signed.client.get("/internal/metrics", headers={"Authorization": "Bearer x"})
+    assert response.status_code == 403
+    assert (await signed.client.get("/internal/status")).status_code == 401
