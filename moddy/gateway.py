@@ -26,6 +26,7 @@ LONGEST_DELAY = 60.0
 # Seconds for all calls of a login; discord.py itself would wait for an answer for minutes.
 LOGIN_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
+CANCEL_AGAIN = 0.5
 # Session starts that are left to a person who mends what used up the others.
 SESSIONS_KEPT = 10
 # A connection whose other end vanished without a word is noticed by the system within 14 s:
@@ -59,8 +60,11 @@ async def connect_gateway(bot: ModdyBot, token: str) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
+            # In the middle of a login a cancellation can get lost: what loses it has its result
+            # at the same moment, and goes on with that.
+            while not supervisor.done():
+                supervisor.cancel()
+                await asyncio.wait({supervisor}, timeout=CANCEL_AGAIN)
             await _close(bot)
 
 

@@ -156,6 +156,9 @@ def configure_logging(
     # Below INFO the libraries log requests and statements with their contents.
     root.setLevel(max(logging.INFO, number))
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It tells of connections that it could not close, as when the process is ended meanwhile; they
+    # are dropped all the same, and what matters of it is raised as well.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     # Moddy's own lines pass by the standard library's loggers, which would double their cost.
     structlog.configure(
         processors=[*shared, *rendering],
