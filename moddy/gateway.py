@@ -60,8 +60,8 @@ async def connect_gateway(bot: ModdyBot, token: str) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            # In the middle of a login a cancellation can get lost: what loses it has its result
-            # at the same moment, and goes on with that.
+            # One cancellation in the middle of a login was seen to get lost, somewhere below
+            # discord.py's login; the bot then went on connecting.
             while not supervisor.done():
                 supervisor.cancel()
                 await asyncio.wait({supervisor}, timeout=CANCEL_AGAIN)
