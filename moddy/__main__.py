@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from moddy import __version__
 from moddy.config import LogFormat, LogLevel, Settings, load_settings, read_environment
-from moddy.console import deliveries
 from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError, StoreUnavailable
-from moddy.store.database import Database, open_database
+
+if TYPE_CHECKING:
+    from moddy.store.database import Database
 
 T = TypeVar("T")
 
@@ -32,7 +34,27 @@ EXIT_SETTINGS = 2
 EXIT_DISCORD = 3
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Moddy's commands. `deliveries` is imported when it is asked for: the bot does without."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, for the help."""
+        return sorted([*super().list_commands(ctx), "deliveries"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a name."""
+        if cmd_name == "deliveries":
+            from moddy.console import deliveries  # noqa: PLC0415
+
+            return deliveries
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="moddy")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -46,13 +68,13 @@ def main(context: click.Context) -> None:
         context.invoke(run)
 
 
-main.add_command(deliveries)
-
-
 @main.command()
 def run() -> None:
     """Run the bot and the internal API (the default)."""
     settings = _settings(need_token=True)
+    # What is imported stays. To look through it for garbage again and again takes longer than
+    # any of it.
+    gc.disable()
 
     async def forever() -> None:
         from moddy.app import open_moddy  # noqa: PLC0415 (--help need not wait for discord.py)
@@ -63,10 +85,12 @@ def run() -> None:
             return connect_gateway(bot, settings.discord_token or "")
 
         async with open_moddy(settings, connect=connect) as moddy:
+            gc.freeze()
+            gc.enable()
             await moddy.bot.logged_in.wait()
             await moddy.bot.wait_until_ready()
-            # What is there now stays. To look through it for garbage would hold up the loop, for
-            # longer the more members are cached.
+            # The cached members stay, too: to look through them would hold up the loop, for longer
+            # the more they are.
             gc.freeze()
             await asyncio.Event().wait()
 
@@ -110,6 +134,7 @@ def migrate() -> None:
     settings = _settings(need_token=False)
 
     async def upgrade() -> None:
+        from moddy.store.database import open_database  # noqa: PLC0415
         from moddy.store.migrate import migrate as upgrade_schema  # noqa: PLC0415
 
         async with open_database(settings.database_url) as database:
@@ -139,6 +164,7 @@ def copy_store(source: str, target: str) -> None:
 
     async def copy() -> None:
         from moddy.store.copying import copy_store as copy_rows  # noqa: PLC0415
+        from moddy.store.database import open_database  # noqa: PLC0415
 
         async with open_database(urls[0]) as reading, open_database(urls[1]) as writing:
             counts = await copy_rows(reading, writing)
@@ -206,6 +232,7 @@ def _run(
 def _on_database(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
     """Run `work` on the configured database as it is; Ctrl-C ends it."""
     from moddy.logs import configure_logging  # noqa: PLC0415
+    from moddy.store.database import open_database  # noqa: PLC0415
 
     settings = _settings(need_token=False)
     # Standard output is for what was asked.
@@ -238,6 +265,9 @@ async def _until_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     # As PID 1 in a container a signal without a handler is ignored.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    if os.getpid() == 1:
+        # Who loses its parent in a container becomes a child of PID 1, which never waits for it.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         await task
     except asyncio.CancelledError:

@@ -32,9 +32,11 @@ log = structlog.get_logger(__name__)
 # Seconds. A rate limit longer than this is raised instead of slept through; 30 is the least
 # that discord.py takes.
 MAX_RATE_LIMIT_WAIT = 30.0
-# Seconds without a further guild after which the bot counts as ready; the guilds themselves are
-# known from the first moment. discord.py's own 2 s only make every start longer.
+# Seconds without a further guild after which the bot counts as ready, though Discord announced
+# more: those it has troubles with do not come. discord.py itself waits for such a silence always.
 GUILD_READY_TIMEOUT = 1.0
+# The same once all have come; what else has been received by then is still taken.
+ALL_GUILDS_TIMEOUT = 0.01
 # Seconds. discord.py's own 180 for one shard's connection, and the most that a sync may take.
 SHARD_CONNECT_TIMEOUT = 30.0
 SYNC_TIMEOUT = 30.0
@@ -77,7 +79,8 @@ class ModdyBot(commands.AutoShardedBot):
 
     `make_cogs` is called at every login and returns fresh cogs. `logged_in` is set while REST
     calls can be made; `gateway_ready` also asks for every shard's connection. `note_session` is
-    told of each session with the gateway: new, resumed or lost.
+    told of each session with the gateway: new, resumed or lost. `guild_ready_timeout` is how many
+    seconds without a further guild are the end of waiting for those that do not come.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class ModdyBot(commands.AutoShardedBot):
         shard_ids: Sequence[int] | None = None,
         http_trace: aiohttp.TraceConfig | None = None,
         note_session: Callable[[str], None] = _ignore,
+        guild_ready_timeout: float = GUILD_READY_TIMEOUT,
     ) -> None:
         # Moddy never speaks: discord.py need not warn of missing voice packages.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -102,7 +106,7 @@ class ModdyBot(commands.AutoShardedBot):
             intents=intents(),
             allowed_mentions=discord.AllowedMentions.none(),
             chunk_guilds_at_startup=False,
-            guild_ready_timeout=GUILD_READY_TIMEOUT,
+            guild_ready_timeout=guild_ready_timeout,
             max_messages=None,
             max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT,
             shard_connect_timeout=SHARD_CONNECT_TIMEOUT,
@@ -115,6 +119,8 @@ class ModdyBot(commands.AutoShardedBot):
         self._translator = translator
         self._note_session = note_session
         self._lost_shards: set[int] = set()
+        self._guild_ready_timeout = guild_ready_timeout
+        self._awaited_guilds: set[int] = set()
         self.tree.error(answer_command_error)
 
     async def get_prefix(self, message: discord.Message, /) -> list[str] | str:
@@ -207,7 +213,18 @@ class ModdyBot(commands.AutoShardedBot):
         if event_name == "member_update":
             before, after = args
             args = before, copy.copy(after)
+        if event_name == "shard_connect":
+            self._awaited_guilds = {guild.id for guild in self.guilds if guild.unavailable}
+            self._bound_waiting()
+        elif event_name in ("guild_available", "guild_join"):
+            self._awaited_guilds.discard(args[0].id)
+            self._bound_waiting()
         super().dispatch(event_name, *args, **kwargs)
+
+    def _bound_waiting(self) -> None:
+        """Say how long to wait for a further guild; discord.py looks here before it waits."""
+        timeout = self._guild_ready_timeout if self._awaited_guilds else ALL_GUILDS_TIMEOUT
+        self._connection.guild_ready_timeout = timeout
 
     async def close(self) -> None:
         """Disconnect; nothing can be sent from here on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sqlite3
 import time
@@ -11,8 +12,34 @@ from pathlib import Path
 import pytest
 
 from tests.process.answers import DELIVERED, QUEUED, notify_answer, roles_answer
-from tests.process.moddy_process import free_port
+from tests.process.moddy_process import ROOT, free_port
 from tests.process.stage import Stage
+
+# Says at the end what was imported, and whether garbage was being collected.
+TELLTALE = """
+import atexit, gc, json, pathlib, sys
+
+def tell():
+    found = {"modules": sorted(sys.modules), "gc": gc.isenabled(), "frozen": gc.get_freeze_count()}
+    pathlib.Path("telltale.json").write_text(json.dumps(found))
+
+atexit.register(tell)
+"""
+# What other commands need, other databases, other settings, or a start on an empty store.
+NOT_NEEDED = frozenset(
+    {
+        "alembic",
+        "asyncpg",
+        "mako",
+        "moddy.console",
+        "moddy.doctor",
+        "moddy.sandbox",
+        "moddy.store.copying",
+        "segno",
+        "sentry_sdk",
+        "simcord",
+    }
+)
 
 
 async def test_start_in_numbers(stage: Stage) -> None:
@@ -24,6 +51,20 @@ async def test_start_in_numbers(stage: Stage) -> None:
         print(f"healthy after {seconds:.1f} s, {mebibytes:.0f} MiB resident")  # noqa: T201
         assert seconds < 15
         assert mebibytes < 200
+
+
+async def test_a_usual_start_imports_what_it_needs(stage: Stage) -> None:
+    (stage.directory / "sitecustomize.py").write_text(TELLTALE)
+    stage.settings["PYTHONPATH"] = f"{stage.directory}:{ROOT}"
+    told = []
+    for _ in range(2):
+        async with stage.moddy() as moddy:
+            await moddy.wait_healthy()
+        told.append(json.loads((stage.directory / "telltale.json").read_text()))
+    on_empty_store, usual = (sorted(NOT_NEEDED.intersection(one["modules"])) for one in told)
+    assert (on_empty_store, usual) == (["alembic", "mako"], [])
+    # It is not collected during the imports, but it is afterwards.
+    assert all(one["gc"] and one["frozen"] > 0 for one in told)
 
 
 async def test_it_answers_while_discord_hangs(stage: Stage) -> None:

@@ -27,7 +27,8 @@ class Gateway:
     ``refuse`` is a close code for whoever identifies, ``accept = False`` answers new
     connections with 503, and ``silent = True`` leaves heartbeats without an answer.
     ``heartbeat_interval`` is in seconds. ``repeats`` is how many events a resume sends again that
-    the client has had already, as when Discord is behind with what was acknowledged.
+    the client has had already, as when Discord is behind with what was acknowledged. The guilds
+    ``in_outage`` are announced to whoever identifies and do not come.
     """
 
     def __init__(self, world: World, changes: Changes, tokens: set[str]) -> None:
@@ -43,6 +44,7 @@ class Gateway:
         self.silent = False
         self.heartbeat_interval = 41.25
         self.repeats = 0
+        self.in_outage: set[int] = set()
         self.identifies = 0
         self.resumes = 0
         self.heartbeats = 0
@@ -209,6 +211,8 @@ class Gateway:
         )
         all_members = Intent.GUILD_PRESENCES in session.intents
         for guild in guilds:
+            if guild.id in self.in_outage:
+                continue
             payload = guild_create_payload(guild, all_members=all_members)
             # With this field, a client knows that the guild is not one it just joined.
             payload["unavailable"] = False
