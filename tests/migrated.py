@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.database import Database, open_database
 from moddy.store.migrate import migrate
 from moddy.store.tables import metadata
+from moddy.store.transactions import Connection
 from tests.postgres_server import Server
 
 
@@ -58,7 +58,16 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def empty(connection: AsyncConnection) -> None:
+@pytest.fixture
+async def sqlite_database(migrated_sqlite_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty, migrated database on SQLite, for tests of what does not touch SQL itself."""
+    path = tmp_path / "moddy.db"
+    shutil.copy(migrated_sqlite_file, path)
+    async with open_database(f"sqlite:///{path}") as opened:
+        yield opened
+
+
+async def empty(connection: Connection) -> None:
     """Remove every row from PostgreSQL, also of the trail that no ordinary user can empty."""
     tables = ", ".join(metadata.tables)
     await connection.execute(sa.text("SET LOCAL session_replication_role = replica"))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import aiohttp
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
 from moddy.config import Settings
@@ -21,6 +20,7 @@ from moddy.errors import AddressInUse, StoreUnavailable
 from moddy.store.console import find_revision
 from moddy.store.database import Database, open_database
 from moddy.store.migrate import HEAD
+from moddy.store.transactions import Connection
 from moddy.web.server import open_socket
 
 # What a Moddy says of itself on both of its ports.
@@ -144,7 +144,7 @@ async def _check_revision(database: Database) -> Finding:
 async def _check_writing(database: Database) -> Finding:
     """Make a table and take it back."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(sa.text("CREATE TABLE moddy_doctor (id INTEGER)"))
         raise _Undo
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.breaker import BreakerOpen
 from moddy.errors import ModdyError, StoreUnavailable
@@ -23,6 +22,7 @@ from moddy.store import deliveries as store
 from moddy.store import leases, users
 from moddy.store.database import Database
 from moddy.store.deliveries import Answer, Delivery, DeliveryKind, DeliveryState, Outcome
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +169,9 @@ class Attempts:
         now = self._clock.now()
         until = now + self._lease_time
         return await self._database.transaction(
-            lambda c: leases.lease(c, delivery_id, now=now, until=until), about=user_id
+            lambda c: leases.lease(c, delivery_id, now=now, until=until),
+            about=user_id,
+            only_about=True,
         )
 
     async def _carry_out(self, delivery: Delivery) -> Answer | None:
@@ -233,7 +235,7 @@ class Attempts:
         )
 
     async def _record(self, delivery: Delivery, outcome: Outcome, started: float) -> Answer | None:
-        async def work(connection: AsyncConnection) -> tuple[bool, Outcome]:
+        async def work(connection: Connection) -> tuple[bool, Outcome]:
             final = outcome
             if delivery.kind is DeliveryKind.ROLES and outcome.state in (
                 DeliveryState.PENDING,
@@ -248,7 +250,9 @@ class Attempts:
             now = self._clock.now()
             return await leases.record(connection, delivery, final, now=now), final
 
-        recorded, final = await self._database.transaction(work, about=delivery.user_id)
+        recorded, final = await self._database.transaction(
+            work, about=delivery.user_id, only_about=True
+        )
         log.info(
             "delivery attempted",
             delivery_id=delivery.id,

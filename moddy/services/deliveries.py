@@ -15,7 +15,6 @@ from functools import partial
 from itertools import islice
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
@@ -25,6 +24,7 @@ from moddy.services.intake import Accepted
 from moddy.store import leases
 from moddy.store.database import Database
 from moddy.store.deliveries import LEASE, Answer, DeliveryKind
+from moddy.store.transactions import Connection
 
 __all__ = ["BATCH", "Carrier", "Deliveries"]
 
@@ -141,7 +141,7 @@ class Deliveries:
         """Free what an earlier process of this file held: it is gone, or it would be locked."""
         now = self._clock.now()
 
-        async def work(connection: AsyncConnection) -> int:
+        async def work(connection: Connection) -> int:
             # What was accepted since the start may be in hand here already.
             return await leases.release_leases(
                 connection, now, besides=list(self._attempts.running)

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import EventType, Snowflake
 from moddy.services.intake import new_delivery_id
@@ -28,6 +27,7 @@ from moddy.services.occurrences import (
 from moddy.store import events as store
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState
 from moddy.store.events import NewEvent, StoredEvent
+from moddy.store.transactions import Connection
 
 # A second departure this soon with no arrival in between, and the same role change by another
 # process, is the same.
@@ -61,7 +61,7 @@ class _ToldChange(Struct, frozen=True, kw_only=True):
 
 
 async def store_batch(
-    connection: AsyncConnection, batch: Sequence[Occurrence], history: History
+    connection: Connection, batch: Sequence[Occurrence], history: History
 ) -> frozenset[str]:
     """Store those that are not stored yet; what is about one user keeps its order.
 
@@ -92,7 +92,7 @@ class _Memberships:
         self._known = set(known)
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, batch: Sequence[Occurrence]) -> _Memberships:
+    async def read(cls, connection: Connection, batch: Sequence[Occurrence]) -> _Memberships:
         leavers = _users(batch, EventType.MEMBER_LEFT)
         if not leavers:
             return cls({}, ())
@@ -144,7 +144,7 @@ class _RoleChanges:
 
     @classmethod
     async def read(
-        cls, connection: AsyncConnection, batch: Sequence[Occurrence], history: History
+        cls, connection: Connection, batch: Sequence[Occurrence], history: History
     ) -> _RoleChanges:
         changed = _users(batch, EventType.ROLE_UPDATED)
         if not changed:

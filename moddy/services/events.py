@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 from aiolimiter import AsyncLimiter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.breaker import BreakerOpen
 from moddy.errors import (
@@ -28,6 +27,7 @@ from moddy.store import events as store
 from moddy.store.database import Database
 from moddy.store.deliveries import Delivery, DeliveryState, Outcome
 from moddy.store.group_commit import Work
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -183,10 +183,10 @@ class Events:
                 log.warning("events dropped", dropped=dropped, since_start=self.dropped)
         return dropped
 
-    async def _make_due(self, connection: AsyncConnection) -> int:
+    async def _make_due(self, connection: Connection) -> int:
         return await store.make_due(connection, self._clock.now(), limit=BATCH)
 
-    async def _drop_surplus(self, connection: AsyncConnection) -> int:
+    async def _drop_surplus(self, connection: Connection) -> int:
         surplus = await store.count_waiting(connection) - self._max_waiting
         limit = min(surplus, BATCH)
         dropped = 0

@@ -8,7 +8,6 @@ from datetime import datetime
 
 import structlog
 from msgspec import structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
@@ -20,6 +19,7 @@ from moddy.store import reconciliation as store
 from moddy.store import role_grants
 from moddy.store.database import Database
 from moddy.store.role_grants import NO_CLAIMS
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 log = structlog.get_logger(__name__)
@@ -156,13 +156,13 @@ class GuildLook:
             while await self._database.read(self._count_due) >= self._max_due:  # noqa: ASYNC110
                 await asyncio.sleep(ROOM_PAUSE)  # (rows, that any process works on)
 
-    async def _count_due(self, connection: AsyncConnection) -> int:
+    async def _count_due(self, connection: Connection) -> int:
         return await store.count_role_updates(connection, self._clock.now())
 
     async def _find_amiss(self, page: MemberPage) -> dict[Snowflake, Repair]:
         user_ids = list(page.members)
 
-        async def look(connection: AsyncConnection) -> dict[Snowflake, Repair]:
+        async def look(connection: Connection) -> dict[Snowflake, Repair]:
             known = await store.find_users(connection, user_ids)
             claims = await role_grants.find_many(connection, self._repairs.guild_id, user_ids)
             return {

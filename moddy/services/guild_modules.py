@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
@@ -16,6 +15,7 @@ from moddy.ports import Clock
 from moddy.store import guild_modules
 from moddy.store.database import Database
 from moddy.store.guild_modules import ModuleRow
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class GuildModules:
             updated_at=now,
         )
 
-        async def work(connection: AsyncConnection) -> ModuleRow:
+        async def work(connection: Connection) -> ModuleRow:
             row = await guild_modules.lock(connection, untouched)
             changed = structs.replace(change(row), updated_by=by, updated_at=now)
             await guild_modules.save(connection, changed)

@@ -6,7 +6,6 @@ import secrets
 
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import IdempotencyConflict
 from moddy.models import Snowflake
@@ -14,6 +13,7 @@ from moddy.store import deliveries
 from moddy.store.database import Database
 from moddy.store.deliveries import Answer, Delivery, DeliveryKind, RequestContext
 from moddy.store.group_commit import Work
+from moddy.store.transactions import Connection
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ async def accept(
         StoreUnavailable: nothing was accepted.
     """
 
-    async def work(connection: AsyncConnection) -> Accepted:
+    async def work(connection: Connection) -> Accepted:
         known = None
         if context.idempotency_key is not None:
             known = await deliveries.find_known(connection, kind, context.idempotency_key)
@@ -62,7 +62,7 @@ async def accept(
         return Accepted(queued=queued, answer=known.answer, replayed=known.answer is not None)
 
     try:
-        return await database.transaction(work, about=user_id)
+        return await database.transaction(work, about=user_id, only_about=True)
     except IntegrityError:
         # Another process committed the same key between our look and our insert: look again.
-        return await database.transaction(work, about=user_id)
+        return await database.transaction(work, about=user_id, only_about=True)

@@ -6,7 +6,6 @@ import asyncio
 from itertools import islice
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
@@ -14,6 +13,7 @@ from moddy.ports import Clock
 from moddy.services.role_repairs import Repair, Repairs
 from moddy.store import role_grants, users
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class Newcomers:
     async def _find_wanting(self, user_ids: list[Snowflake]) -> list[Snowflake]:
         """Return who of them is to have a role; somebody new has none yet."""
 
-        async def look(connection: AsyncConnection) -> list[Snowflake]:
+        async def look(connection: Connection) -> list[Snowflake]:
             known = await users.find_many(connection, user_ids)
             claims = await role_grants.find_many(connection, self._repairs.guild_id, user_ids)
             return [

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import (
     DirectMessagesClosed,
@@ -35,6 +34,7 @@ from moddy.store.deliveries import (
     Outcome,
     RequestContext,
 )
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 KEPT_AT_ONCE = 5
@@ -60,7 +60,7 @@ class RefundPayload(Struct, frozen=True, kw_only=True):
 
 
 async def owe_refund_message(
-    connection: AsyncConnection,
+    connection: Connection,
     user_id: Snowflake,
     payload: RefundPayload,
     *,
@@ -112,7 +112,7 @@ class Notifications:
             StoreUnavailable: nothing was accepted.
         """
 
-        async def store_new(connection: AsyncConnection) -> Accepted:
+        async def store_new(connection: Connection) -> Accepted:
             return await self._store(connection, request, context)
 
         return await intake.accept(
@@ -126,7 +126,7 @@ class Notifications:
 
     async def _store(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         request: InternalNotifyUserRequest,
         context: RequestContext,
     ) -> Accepted:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
@@ -19,6 +18,7 @@ from moddy.services.roles import store_update
 from moddy.store import premium_audit, role_grants, users
 from moddy.store.database import Database
 from moddy.store.premium_audit import PremiumChange
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 # How long premium stays on with a payment past due, unless told otherwise.
@@ -93,7 +93,7 @@ class Premium:
     async def profile(self, user_id: Snowflake) -> PremiumProfile:
         """Return a user's premium now, and since when. Raises StoreUnavailable."""
 
-        async def look(connection: AsyncConnection) -> tuple[User, datetime | None]:
+        async def look(connection: Connection) -> tuple[User, datetime | None]:
             user = await users.find(connection, user_id)
             return user, await premium_audit.find_start(connection, user_id)
 
@@ -105,7 +105,7 @@ class Premium:
 
     async def apply(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         user: User,
         action: NotifyAction,
         *,
@@ -134,7 +134,7 @@ class Premium:
         await self._save(connection, user.discord_id, kept, new, change)
 
     async def correct(
-        self, connection: AsyncConnection, user: User, terms: Terms, *, actor: str, reason: str
+        self, connection: Connection, user: User, terms: Terms, *, actor: str, reason: str
     ) -> None:
         """Make a locked user's premium what it was found to be, in the caller's transaction."""
         change = _Change(actor=actor, reason=reason, request_id=new_request_id())
@@ -161,7 +161,7 @@ class Premium:
         return ended
 
     async def _end_one(self, user_id: Snowflake, now: datetime) -> bool:
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             # Another process may have been here, or they may have paid, since they were found.
             kept = terms_of(await users.lock(connection, user_id))
             has_ended = kept.premium and not kept.at(now).premium
@@ -172,7 +172,7 @@ class Premium:
         return await self._database.transaction(work, about=user_id)
 
     async def _end(
-        self, connection: AsyncConnection, user_id: Snowflake, kept: Terms, now: datetime
+        self, connection: Connection, user_id: Snowflake, kept: Terms, now: datetime
     ) -> None:
         """Turn premium off that has ended by itself, and have the role taken."""
         by_grace = kept.ends_at == kept.grace_until
@@ -190,7 +190,7 @@ class Premium:
 
     async def _save(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         user_id: Snowflake,
         old: Terms,
         new: Terms,

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.currencies import plain_amount
 from moddy.errors import BackendError, RefundOutcomeUnknown, StoreUnavailable
@@ -21,6 +20,7 @@ from moddy.store import refunds as store
 from moddy.store import users
 from moddy.store.database import Database
 from moddy.store.refunds import Refund, RefundState
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class RefundCalls:
         return len(lost)
 
     async def note_result(
-        self, connection: AsyncConnection, refund: Refund, actor_id: Snowflake, now: datetime
+        self, connection: Connection, refund: Refund, actor_id: Snowflake, now: datetime
     ) -> None:
         """Have the trail say what became of a refund, and the customer be told of the money."""
         detail = plain_amount(refund.given_minor, refund.currency)
@@ -141,7 +141,7 @@ class RefundCalls:
         return _read(response)
 
     async def _record(self, asked: Refund, outcome: Outcome, actor_id: Snowflake) -> Refund:
-        async def work(connection: AsyncConnection) -> Refund:
+        async def work(connection: Connection) -> Refund:
             await users.lock(connection, asked.customer_id)
             current = await store.find(connection, asked.id) or asked
             now = self._clock.now()

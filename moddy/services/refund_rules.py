@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.currencies import looks_like_amount, parse_amount
 from moddy.errors import StaffRefused
@@ -13,6 +12,7 @@ from moddy.models import Invoice, InvoiceStatus, Snowflake
 from moddy.staff import Refusal, StaffAction
 from moddy.store import refunds as store
 from moddy.store.refunds import Refund, RefundState
+from moddy.store.transactions import Connection
 
 # The only word that asks for all that is left; any other spelling is refused.
 FULL = "full"
@@ -51,7 +51,7 @@ def newest_paid(invoices: list[Invoice]) -> Invoice | None:
 
 
 async def draft(
-    connection: AsyncConnection,
+    connection: Connection,
     refund_id: str,
     *,
     agent_id: Snowflake,
@@ -102,7 +102,7 @@ async def draft(
 
 
 async def require_as_shown(
-    connection: AsyncConnection,
+    connection: Connection,
     refund: Refund,
     invoice: Invoice | None,
     limits: Limits,
@@ -123,7 +123,7 @@ async def require_as_shown(
 
 
 async def needs_second_person(
-    connection: AsyncConnection, refund: Refund, limits: Limits, now: datetime
+    connection: Connection, refund: Refund, limits: Limits, now: datetime
 ) -> bool:
     """Tell whether a refund, with what one person alone gave of the invoice, is above the limit."""
     alone = await store.sum_of_invoice(connection, refund, now, unapproved=True)
@@ -131,7 +131,7 @@ async def needs_second_person(
 
 
 async def _require_cap(
-    connection: AsyncConnection, refund: Refund, limits: Limits, now: datetime
+    connection: Connection, refund: Refund, limits: Limits, now: datetime
 ) -> None:
     lately = await store.sum_of_agent(connection, refund, now, since=now - CAP_TIME)
     if lately + refund.amount_minor > limits.daily_cap:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.currencies import plain_amount
 from moddy.errors import StaffRefused
@@ -28,8 +27,9 @@ from moddy.store import refunds as store
 from moddy.store import users
 from moddy.store.database import Database
 from moddy.store.refunds import Refund, RefundState
+from moddy.store.transactions import Connection
 
-Decision = Callable[[AsyncConnection, Refund, datetime], Awaitable[Refund]]
+Decision = Callable[[Connection, Refund, datetime], Awaitable[Refund]]
 
 DEFAULT_REASON = "requested_by_customer"
 
@@ -85,7 +85,7 @@ class Refunds:
         if is_clear and not is_own and authority.refusal(action) is None:
             invoice = await find_newest_paid(self._backend, customer_id)
 
-        async def work(connection: AsyncConnection, _authority: Authority) -> Proposal:
+        async def work(connection: Connection, _authority: Authority) -> Proposal:
             if is_own:
                 raise StaffRefused(Refusal.OWN_MONEY)
             if not is_clear:
@@ -150,7 +150,7 @@ class Refunds:
         action = StaffAction.CONFIRM_REFUND
         invoice = await self._invoice_now(agent_id, action, refund_id)
 
-        async def decide(connection: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(connection: Connection, refund: Refund, now: datetime) -> Refund:
             second = await rules.needs_second_person(connection, refund, self._limits, now)
             changed = rules.confirmed(refund, agent_id, now, needs_second=second)
             await rules.require_as_shown(connection, refund, invoice, self._limits, now)
@@ -162,7 +162,7 @@ class Refunds:
     async def cancel(self, agent_id: Snowflake, refund_id: str) -> Refund:
         """Take one's own refund back, before the backend is asked."""
 
-        async def decide(_: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(_: Connection, refund: Refund, now: datetime) -> Refund:
             return rules.cancelled(refund, agent_id, now)
 
         return await self._step(agent_id, StaffAction.CANCEL_REFUND, refund_id, decide)
@@ -174,7 +174,7 @@ class Refunds:
         action = StaffAction.APPROVE_REFUND
         invoice = await self._invoice_now(person_id, action, refund_id)
 
-        async def decide(connection: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(connection: Connection, refund: Refund, now: datetime) -> Refund:
             changed = rules.approved(refund, person_id, now)
             agent = await self._staff.authority(connection, refund.agent_id)
             if agent.refusal(StaffAction.CONFIRM_REFUND) is not None:
@@ -188,7 +188,7 @@ class Refunds:
     async def reject(self, person_id: Snowflake, refund_id: str) -> Refund:
         """Say no as the second person."""
 
-        async def decide(_: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(_: Connection, refund: Refund, now: datetime) -> Refund:
             return rules.rejected(refund, person_id, now)
 
         return await self._step(person_id, StaffAction.REJECT_REFUND, refund_id, decide)
@@ -198,7 +198,7 @@ class Refunds:
     ) -> Refund:
         """Ask the backend again, under the same key, for a refund of unknown outcome."""
 
-        async def decide(_: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(_: Connection, refund: Refund, now: datetime) -> Refund:
             return rules.asked_again(refund, now)
 
         refund = await self._step(person_id, StaffAction.ASK_REFUND_AGAIN, refund_id, decide)
@@ -208,7 +208,7 @@ class Refunds:
         """Say what became of a refund of unknown outcome, after a look at Stripe."""
         state = RefundState.REFUNDED if refunded else RefundState.FAILED
 
-        async def decide(_: AsyncConnection, refund: Refund, now: datetime) -> Refund:
+        async def decide(_: Connection, refund: Refund, now: datetime) -> Refund:
             return rules.settled(refund, state, now)
 
         return await self._step(person_id, StaffAction.SETTLE_REFUND, refund_id, decide)
@@ -225,7 +225,7 @@ class Refunds:
     ) -> Refund:
         known = await self.find(refund_id)
 
-        async def work(connection: AsyncConnection, _authority: Authority) -> Refund:
+        async def work(connection: Connection, _authority: Authority) -> Refund:
             if known is None:
                 raise StaffRefused(Refusal.GONE)
             if actor_id == known.customer_id:
@@ -265,7 +265,7 @@ class Refunds:
         None without asking the backend where the step is going to be refused anyway.
         """
 
-        async def work(connection: AsyncConnection) -> Refund | None:
+        async def work(connection: Connection) -> Refund | None:
             authority = await self._staff.authority(connection, actor_id)
             refund = await store.find(connection, refund_id)
             if refund is None or authority.refusal(action) is not None:
@@ -282,7 +282,7 @@ class Refunds:
         return await find_newest_paid(self._backend, refund.customer_id)
 
 
-async def _lock(connection: AsyncConnection, *people: Snowflake) -> None:
+async def _lock(connection: Connection, *people: Snowflake) -> None:
     """Let no other step about these people go on before this one has ended.
 
     A customer has one open refund, and an agent one cap, whichever process they meet.

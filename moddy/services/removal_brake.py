@@ -12,18 +12,18 @@ from enum import Enum
 
 import structlog
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.ports import Clock
 from moddy.store import reconciliation as store
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 
 log = structlog.get_logger(__name__)
 
 # How long after the last post staff are told again of what is still held.
 REMIND_AFTER = timedelta(days=1)
 
-Hold = Callable[[AsyncConnection, int], Awaitable[None]]
+Hold = Callable[[Connection, int], Awaitable[None]]
 
 
 class Removal(Enum):
@@ -44,7 +44,7 @@ class Held(Struct, frozen=True, kw_only=True):
 NOTHING = Held()
 
 
-async def _tell_nobody(_connection: AsyncConnection, count: int) -> None:
+async def _tell_nobody(_connection: Connection, count: int) -> None:
     log.warning("removals held, and no channel to say so in", count=count)
 
 
@@ -76,7 +76,7 @@ class RemovalBrake:
         `user_ids` is let go. Raises StoreUnavailable.
         """
 
-        async def work(connection: AsyncConnection) -> tuple[frozenset[str], frozenset[str]]:
+        async def work(connection: Connection) -> tuple[frozenset[str], frozenset[str]]:
             kept = await self._recall(connection, removal)
             wanted = frozenset(user_ids)
             fresh = wanted - kept.held - kept.allowed
@@ -103,7 +103,7 @@ class RemovalBrake:
     async def finish(self, removal: Removal, user_ids: Collection[str]) -> None:
         """Let the word for these users be used up. Raises StoreUnavailable."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             kept = await self._recall(connection, removal)
             left = kept.allowed.difference(user_ids)
             if left != kept.allowed:
@@ -112,7 +112,7 @@ class RemovalBrake:
 
         await self._database.transaction(work)
 
-    async def allow(self, connection: AsyncConnection) -> int:
+    async def allow(self, connection: Connection) -> int:
         """Take a person's word for everything that is held; returns how many that are.
 
         In a transaction of the caller's, who has asked whether that person may. What of it is
@@ -128,7 +128,7 @@ class RemovalBrake:
                 await store.remember(connection, _key(removal), new)
         return count
 
-    async def _recall(self, connection: AsyncConnection, removal: Removal) -> Held:
+    async def _recall(self, connection: Connection, removal: Removal) -> Held:
         return await store.recall(connection, _key(removal), Held, lock=True) or NOTHING
 
 

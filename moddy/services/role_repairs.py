@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import DiscordRefused
 from moddy.models import Snowflake
@@ -26,6 +25,7 @@ from moddy.store import deliveries, reconciliation, role_grants, users
 from moddy.store.database import Database
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState, RequestContext
 from moddy.store.role_grants import Claims
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 # How long a member is left alone whose roles Discord refused to change, for a reason of its own.
@@ -118,7 +118,7 @@ class Repairs:
     ) -> Repair:
         """Do `store` in a transaction of its own. Raises StoreUnavailable."""
 
-        async def work(connection: AsyncConnection) -> Repair:
+        async def work(connection: Connection) -> Repair:
             return await self.store(connection, user_id, has, seen_at=seen_at, trim=trim)
 
         stored = await self._database.transaction(work, about=user_id)
@@ -128,7 +128,7 @@ class Repairs:
 
     async def store(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         user_id: Snowflake,
         has: Collection[Snowflake],
         *,
@@ -159,9 +159,7 @@ class Repairs:
         await insert(connection, user_id, payload, own_context(payload), now=now)
         return repair
 
-    async def _must_wait(
-        self, connection: AsyncConnection, user_id: Snowflake, now: datetime
-    ) -> bool:
+    async def _must_wait(self, connection: Connection, user_id: Snowflake, now: datetime) -> bool:
         if await reconciliation.is_role_update_under_way(connection, user_id):
             # One that waits for them to join was missed, as they are in the guild.
             await reconciliation.release_role_update(connection, user_id, now)
@@ -180,7 +178,7 @@ def own_context(payload: RolesPayload, request_id: str | None = None) -> Request
 
 
 async def insert(
-    connection: AsyncConnection,
+    connection: Connection,
     user_id: Snowflake,
     payload: RolesPayload,
     context: RequestContext,

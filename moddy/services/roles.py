@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import (
     DiscordError,
@@ -33,6 +32,7 @@ from moddy.store.deliveries import (
     Outcome,
     RequestContext,
 )
+from moddy.store.transactions import Connection
 
 __all__ = ["RoleUpdates", "RolesPayload", "check", "store_update"]
 
@@ -41,7 +41,7 @@ MISSING_ACCESS = 50001
 
 
 async def store_update(
-    connection: AsyncConnection,
+    connection: Connection,
     user_id: Snowflake,
     payload: RolesPayload,
     context: RequestContext,
@@ -93,7 +93,7 @@ class RoleUpdates:
             return Accepted(queued=refusal, answer=refusal)
         queued = answers.roles_queued(self.guild_id)
 
-        async def store_new(connection: AsyncConnection) -> Accepted:
+        async def store_new(connection: Connection) -> Accepted:
             await self._note_order(connection, request.discord_id, payload)
             delivery = await store_update(
                 connection, request.discord_id, payload, context, now=self._clock.now()
@@ -122,7 +122,7 @@ class RoleUpdates:
         return RolesPayload(guild_id=str(guild_id), add=add, remove=remove)
 
     async def _note_order(
-        self, connection: AsyncConnection, user_id: Snowflake, payload: RolesPayload
+        self, connection: Connection, user_id: Snowflake, payload: RolesPayload
     ) -> None:
         """Keep what is ordered about the premium role, where PREMIUM says otherwise.
 
@@ -200,7 +200,7 @@ class RoleUpdates:
     ) -> Repair:
         """Return what is amiss by now."""
 
-        async def look(connection: AsyncConnection) -> Repair:
+        async def look(connection: Connection) -> Repair:
             user = await users.find(connection, user_id)
             return find_repair(
                 has,

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StaffRefused
 from moddy.models import Snowflake
@@ -15,6 +14,7 @@ from moddy.services.staff_audit import StaffAudit
 from moddy.staff import AuditOutcome, Refusal, StaffAction, StaffMember, StaffRole
 from moddy.store import staff as store
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ class Authority(Struct, frozen=True, kw_only=True):
             raise StaffRefused(Refusal.PERMISSION_NOT_HELD)
 
 
-Act = Callable[[AsyncConnection, Authority], Awaitable[T]]
+Act = Callable[[Connection, Authority], Awaitable[T]]
 
 
 class Description(Struct, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class Staff:
         self._audit = audit
         self._developer_ids = frozenset(developer_ids)
 
-    async def authority(self, connection: AsyncConnection, person_id: Snowflake) -> Authority:
+    async def authority(self, connection: Connection, person_id: Snowflake) -> Authority:
         """Return what a person may do now."""
         return Authority(
             person_id=person_id,
@@ -156,7 +156,7 @@ class Staff:
         """
         given = Description(detail=detail, refund_id=refund_id)
 
-        async def attempt(connection: AsyncConnection) -> T | StaffRefused:
+        async def attempt(connection: Connection) -> T | StaffRefused:
             authority = await self.authority(connection, actor_id)
             result: T | StaffRefused
             try:
@@ -196,7 +196,7 @@ class Staff:
     ) -> Authority:
         """Return a person's authority when they may do this. Notes and raises as `act` does."""
 
-        async def work(_connection: AsyncConnection, authority: Authority) -> Authority:
+        async def work(_connection: Connection, authority: Authority) -> Authority:
             return authority
 
         return await self.act(actor_id, action, work, subject_id=subject_id, detail=detail)
@@ -224,7 +224,7 @@ class Staff:
             added_at=self._clock.now(),
         )
 
-        async def work(connection: AsyncConnection, authority: Authority) -> StaffMember:
+        async def work(connection: Connection, authority: Authority) -> StaffMember:
             authority.require_appointing(member, await store.find(connection, person_id))
             await store.save(connection, member)
             return member
@@ -242,7 +242,7 @@ class Staff:
             StaffRefused: nothing was changed.
         """
 
-        async def work(connection: AsyncConnection, authority: Authority) -> None:
+        async def work(connection: Connection, authority: Authority) -> None:
             member = await store.find(connection, person_id)
             if member is None:
                 raise StaffRefused(Refusal.NO_SUCH_MEMBER)

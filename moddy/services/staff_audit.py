@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from moddy.errors import DiscordError, DiscordUnavailable
 from moddy.models import Snowflake, decoder, encode
 from moddy.ports import Clock, StaffLog
@@ -21,6 +19,7 @@ from moddy.store.deliveries import (
     RequestContext,
 )
 from moddy.store.staff_audit import Page
+from moddy.store.transactions import Connection
 
 PAGE_SIZE = 10
 
@@ -44,7 +43,7 @@ class StaffAudit:
 
     async def note(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         actor_id: Snowflake,
         action: StaffAction,
         outcome: AuditOutcome,

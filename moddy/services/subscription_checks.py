@@ -10,7 +10,6 @@ from enum import Enum
 import structlog
 from aiolimiter import AsyncLimiter
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import BackendError, BackendPaused, StoreUnavailable
 from moddy.models import Snowflake, SubscriptionInfoResponse
@@ -25,6 +24,7 @@ from moddy.store import premium_audit, users
 from moddy.store import reconciliation as store
 from moddy.store.database import Database
 from moddy.store.premium_audit import PremiumChange
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 log = structlog.get_logger(__name__)
@@ -197,7 +197,7 @@ class SubscriptionChecks:
         user_id = customer.user.discord_id
         was_premium = terms_of(customer.user).at(now).premium
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             user = await users.lock(connection, user_id)
             if structs.replace(user, locale=customer.user.locale) != customer.user:
                 return False  # a newer word came while the backend was asked
@@ -218,7 +218,7 @@ class SubscriptionChecks:
         return Verdict.CHANGED
 
     async def _move_role(
-        self, repairs: Repairs, connection: AsyncConnection, user_id: Snowflake
+        self, repairs: Repairs, connection: Connection, user_id: Snowflake
     ) -> None:
         """Owe the premium role, or its removal; nobody looks whether the member has it now."""
         role_id = repairs.premium_role_id
@@ -248,7 +248,7 @@ def _move(state: PassState, verdicts: Mapping[Snowflake, Verdict]) -> PassState:
     )
 
 
-async def _find(connection: AsyncConnection, user_id: Snowflake) -> _Customer:
+async def _find(connection: Connection, user_id: Snowflake) -> _Customer:
     return _Customer(
         user=await users.find(connection, user_id),
         last=await premium_audit.find_last(connection, user_id),

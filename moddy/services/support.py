@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StaffRefused
 from moddy.models import InvoicesResponse, Snowflake, SubscriptionInfoResponse, UserInfoResponse
@@ -14,6 +13,7 @@ from moddy.staff import Refusal, StaffAction
 from moddy.store import console, users
 from moddy.store.console import Action, Obstacle, Row, Selection
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 DELIVERIES_SHOWN = 200
@@ -97,7 +97,7 @@ class Support:
             StaffRefused: also when this customer has no such delivery.
         """
 
-        async def work(connection: AsyncConnection, _authority: Authority) -> Retried:
+        async def work(connection: Connection, _authority: Authority) -> Retried:
             rows = await console.find_by_prefix(connection, delivery_id, limit=1)
             if not rows or rows[0].id != delivery_id or rows[0].user_id != customer_id:
                 raise StaffRefused(Refusal.GONE)
@@ -123,7 +123,7 @@ class Support:
     async def allow_removals(self, agent_id: Snowflake) -> int:
         """Say that what reconciliation holds back may be taken; returns from how many people."""
 
-        async def work(connection: AsyncConnection, _authority: Authority) -> int:
+        async def work(connection: Connection, _authority: Authority) -> int:
             return await self._brake.allow(connection)
 
         return await self._staff.act(agent_id, StaffAction.ALLOW_REMOVALS, work)

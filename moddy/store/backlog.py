@@ -6,10 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.deliveries import UNFINISHED, DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 
 PENDING = DeliveryState.PENDING.value
 # Finished rows may be millions; an index leads to these without reading them.
@@ -41,7 +41,7 @@ _COUNT = (
 )
 
 
-async def count(connection: AsyncConnection) -> Backlog:
+async def count(connection: Connection) -> Backlog:
     """Return how many deliveries there are in each of `STATES`, by kind and state."""
     rows = (await connection.execute(_COUNT)).all()
     return [

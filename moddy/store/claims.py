@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.tables import memory
+from moddy.store.transactions import Connection
 
 
-async def take(connection: AsyncConnection, name: str, *, now: datetime, until: datetime) -> bool:
+async def take(connection: Connection, name: str, *, now: datetime, until: datetime) -> bool:
     """Claim the work of that name until then; returns False while somebody else has it."""
     insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     query = (
@@ -33,9 +33,7 @@ async def take(connection: AsyncConnection, name: str, *, now: datetime, until: 
     return (await connection.execute(query)).first() is not None
 
 
-async def give_back(
-    connection: AsyncConnection, name: str, *, until: datetime, now: datetime
-) -> None:
+async def give_back(connection: Connection, name: str, *, until: datetime, now: datetime) -> None:
     """End the claim that was taken until `until`, unless somebody else has it by now."""
     await connection.execute(
         sa.update(memory)

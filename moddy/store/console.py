@@ -12,12 +12,12 @@ from enum import Enum
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import users
 from moddy.store.deliveries import DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries, delivery_audit
+from moddy.store.transactions import Connection
 
 STATES = tuple(state.value for state in DeliveryState)
 # Everything that is not finished well.
@@ -82,7 +82,7 @@ class Obstacle(Enum):
     OUTDATED = "outdated"  # a newer role update was accepted since
 
 
-async def find_revision(connection: AsyncConnection) -> str | None:
+async def find_revision(connection: Connection) -> str | None:
     """Return the schema's revision, None for a database without one."""
     if not await connection.run_sync(lambda sync: sa.inspect(sync).has_table("alembic_version")):
         return None
@@ -92,7 +92,7 @@ async def find_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-async def count_states(connection: AsyncConnection, selection: Selection) -> dict[str, int]:
+async def count_states(connection: Connection, selection: Selection) -> dict[str, int]:
     """Return how many deliveries there are of each state, whatever states are selected."""
     table = deliveries.c
     counted = structs.replace(selection, states=None)
@@ -102,7 +102,7 @@ async def count_states(connection: AsyncConnection, selection: Selection) -> dic
 
 
 async def find(
-    connection: AsyncConnection, selection: Selection, *, limit: int | None = None
+    connection: Connection, selection: Selection, *, limit: int | None = None
 ) -> list[Row]:
     """Return the newest `limit` of the selected deliveries, newest last."""
     query = _select().where(*_conditions(selection))
@@ -111,15 +111,13 @@ async def find(
     return [_row(row) for row in reversed(rows)]
 
 
-async def find_by_prefix(connection: AsyncConnection, prefix: str, *, limit: int) -> list[Row]:
+async def find_by_prefix(connection: Connection, prefix: str, *, limit: int) -> list[Row]:
     """Return up to `limit` deliveries whose id begins with `prefix`."""
     query = _select().where(deliveries.c.id.startswith(prefix, autoescape=True))
     return [_row(row) for row in await connection.execute(query.limit(limit))]
 
 
-async def find_payload(
-    connection: AsyncConnection, delivery_id: str
-) -> tuple[bytes, int | None] | None:
+async def find_payload(connection: Connection, delivery_id: str) -> tuple[bytes, int | None] | None:
     """Return a delivery's payload and the HTTP status of its final answer."""
     table = deliveries.c
     query = sa.select(table.payload, table.answer_status).where(table.id == delivery_id)
@@ -127,7 +125,7 @@ async def find_payload(
     return None if row is None else (row[0], row[1])
 
 
-async def find_acts(connection: AsyncConnection, delivery_id: str) -> list[Act]:
+async def find_acts(connection: Connection, delivery_id: str) -> list[Act]:
     """Return what people did to a delivery, oldest first."""
     query = (
         sa.select(*(delivery_audit.c[name] for name in Act.__struct_fields__))
@@ -138,7 +136,7 @@ async def find_acts(connection: AsyncConnection, delivery_id: str) -> list[Act]:
 
 
 async def act(
-    connection: AsyncConnection, action: Action, row: Row, *, now: datetime, actor: str
+    connection: Connection, action: Action, row: Row, *, now: datetime, actor: str
 ) -> Obstacle | None:
     """Do one act to a delivery that is still as `row` shows it, and note it in the trail.
 
@@ -175,14 +173,14 @@ async def act(
     return None
 
 
-async def _obstacle(connection: AsyncConnection, row: Row, now: datetime) -> Obstacle:
+async def _obstacle(connection: Connection, row: Row, now: datetime) -> Obstacle:
     found = await find_by_prefix(connection, row.id, limit=1)
     if not found:
         return Obstacle.GONE
     return Obstacle.LEASED if found[0].is_leased(now) else Obstacle.CHANGED
 
 
-async def _has_younger(connection: AsyncConnection, row: Row) -> bool:
+async def _has_younger(connection: Connection, row: Row) -> bool:
     """Tell whether a newer delivery of the same kind to the same user counts."""
     table, elder = deliveries.c, deliveries.alias("elder")
     query = (

@@ -14,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moddy.errors import StoreUnavailable
-from moddy.store import postgresql, sqlite
+from moddy.store import sqlite
 from moddy.store.group_commit import Contention, GroupCommit
-from moddy.store.transactions import Transactions, Work
+from moddy.store.transactions import Connection, Part, Transactions, Work
 
 T = TypeVar("T")
 
@@ -77,6 +77,11 @@ class Database:
         return self._engine.dialect.name == "sqlite"
 
     @property
+    def writers(self) -> int:
+        """How many groups of writes can be under way at a time."""
+        return len(self._writers)
+
+    @property
     def engine(self) -> AsyncEngine:
         """The engine."""
         return self._engine
@@ -97,12 +102,13 @@ class Database:
             for writer in self._writers:
                 group.create_task(writer.run(), name="writer")
 
-    async def transaction(self, work: Work[T], *, about: str = "") -> T:
+    async def transaction(self, work: Work[T], *, about: str = "", only_about: bool = False) -> T:
         """Run `work` in a transaction and return its result once that is committed.
 
         Concurrent callers share transactions, so `work` may run twice; it must do nothing but
         use its connection. `about` is the user that it locks: what is about one user is done one
-        after the other, so that two groups never wait for each other's locks.
+        after the other, so that two groups never wait for each other's locks. Work that touches
+        `only_about` that user's rows may go side by side with that about others.
 
         Raises:
             StoreUnavailable: the database did not answer in time, is locked, full or gone;
@@ -111,19 +117,23 @@ class Database:
             sqlalchemy.exc.IntegrityError: a constraint refused the write.
         """
         writer = self._writers[hash(about) % len(self._writers)]
-        async with self._bounded("transaction"):
-            return await writer.submit(work)
+        started = time.perf_counter()
+        try:
+            lane = about if only_about else None
+            return await writer.submit(work, within=self._timeout, lane=lane)
+        finally:
+            self._observe("transaction", time.perf_counter() - started)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which only reads. Raises StoreUnavailable."""
         async with self._bounded("read"):
-            results: list[T] = await self._transactions.run([work], write=False)
+            results: list[T] = await self._transactions.run([Part(work)], write=False)
         return results[0]
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises StoreUnavailable."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(_PING)
 
         await self.read(work)
@@ -134,11 +144,9 @@ class Database:
         # Also ends aiosqlite's threads, which would keep the process alive.
         await self._engine.dispose()
 
-    async def _write(
-        self, works: Sequence[Work[Any]], before_commit: Callable[[], None]
-    ) -> list[Any]:
+    async def _write(self, parts: Sequence[Part], before_commit: Callable[[], None]) -> list[Any]:
         async with self._bounded("commit"):
-            return await self._transactions.run(works, write=True, before_commit=before_commit)
+            return await self._transactions.run(parts, write=True, before_commit=before_commit)
 
     @asynccontextmanager
     async def _bounded(self, kind: str) -> AsyncIterator[None]:
@@ -192,12 +200,18 @@ def _make_database(
         engine, on_threads = sqlite.open_engines(url, busy_timeout=seconds * BUSY_SHARE)
         transactions = sqlite.SqliteTransactions(on_threads)
     else:
-        engine = postgresql.open_engine(url, connect_within=seconds, seconds=seconds)
+        from moddy.store import postgresql  # noqa: PLC0415 (SQLite users need not wait for asyncpg)
+
+        engine = postgresql.open_engine(
+            url, connect_within=seconds, seconds=seconds, autocommit=True
+        )
         transactions = postgresql.PostgresqlTransactions(engine)
 
     def open_patient() -> AsyncEngine:
         if url.startswith("sqlite"):
             return sqlite.open_engines(url, busy_timeout=PATIENCE * BUSY_SHARE)[0]
+        from moddy.store import postgresql  # noqa: PLC0415 (see above)
+
         return postgresql.open_engine(url, connect_within=TRANSACTION_TIMEOUT, seconds=PATIENCE)
 
     return Database(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.delivery_rows import (
@@ -25,7 +24,9 @@ from moddy.store.delivery_rows import (
     is_free,
     read_row,
 )
+from moddy.store.prepared import Prepared
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 
 __all__ = [
     "LEASE",
@@ -48,37 +49,52 @@ __all__ = [
 ]
 
 # Made once: to put a statement together takes several times as long as to run it.
-_INSERT = sa.insert(deliveries)
-_FIND_KNOWN = sa.select(
-    deliveries.c.body_hash, deliveries.c.answer_status, deliveries.c.answer_body
-).where(
-    deliveries.c.kind == sa.bindparam("kind"), deliveries.c.idempotency_key == sa.bindparam("key")
+_INSERT = Prepared(
+    sa.insert(deliveries).inline(),
+    writes=(
+        *("id", "kind", "discord_id", "state", "payload", "idempotency_key", "body_hash"),
+        *("answer_status", "answer_body", "request_id", "tries", "due_at", "leased_until"),
+        *("created_at", "finished_at"),
+    ),
 )
-_FIND_ANSWER = sa.select(deliveries.c.answer_status, deliveries.c.answer_body).where(
-    deliveries.c.id == sa.bindparam("delivery_id")
+_FIND_KNOWN = Prepared(
+    sa.select(
+        deliveries.c.kind,
+        deliveries.c.idempotency_key,
+        deliveries.c.body_hash,
+        deliveries.c.answer_status,
+        deliveries.c.answer_body,
+    ).where(
+        deliveries.c.kind == sa.bindparam("kind"),
+        deliveries.c.idempotency_key == sa.bindparam("idempotency_key"),
+    ),
+    told_by=("kind", "idempotency_key"),
+)
+_FIND_ANSWER = Prepared(
+    sa.select(deliveries.c.answer_status, deliveries.c.answer_body).where(
+        deliveries.c.id == sa.bindparam("id")
+    )
 )
 
 
-async def find_known(
-    connection: AsyncConnection, kind: DeliveryKind, key: str
-) -> KnownRequest | None:
+async def find_known(connection: Connection, kind: DeliveryKind, key: str) -> KnownRequest | None:
     """Return the request that came with this Idempotency-Key before."""
-    row = (await connection.execute(_FIND_KNOWN, {"kind": kind.value, "key": key})).first()
-    if row is None:
-        return None
-    answer = None if row[1] is None else Answer(row[1], row[2])
-    return KnownRequest(body_hash=row[0], answer=answer)
+    asked = {"kind": kind.value, "idempotency_key": key}
+    for _, _, body_hash, status, body in await connection.fetch(_FIND_KNOWN, asked):
+        answer = None if status is None else Answer(status, body)
+        return KnownRequest(body_hash=body_hash, answer=answer)
+    return None
 
 
 async def insert(
-    connection: AsyncConnection,
+    connection: Connection,
     delivery: Delivery,
     context: RequestContext,
     *,
     answer: Answer | None = None,
 ) -> None:
     """Store an accepted request, due at once; with an `answer` it is finished already."""
-    await connection.execute(
+    await connection.fetch(
         _INSERT,
         {
             "id": delivery.id,
@@ -100,14 +116,15 @@ async def insert(
     )
 
 
-async def find_answer(connection: AsyncConnection, delivery_id: str) -> Answer | None:
+async def find_answer(connection: Connection, delivery_id: str) -> Answer | None:
     """Return the final answer of a delivery, None while there is none."""
-    row = (await connection.execute(_FIND_ANSWER, {"delivery_id": delivery_id})).first()
-    return Answer(row[0], row[1]) if row is not None and row[0] is not None else None
+    for status, body in await connection.fetch(_FIND_ANSWER, {"id": delivery_id}):
+        return None if status is None else Answer(status, body)
+    return None
 
 
 async def replace_older(
-    connection: AsyncConnection, kind: DeliveryKind, user_id: Snowflake, *, now: datetime
+    connection: Connection, kind: DeliveryKind, user_id: Snowflake, *, now: datetime
 ) -> int:
     """Retire a user's deliveries of a kind that wait; one in flight is left to its worker."""
     table = deliveries.c
@@ -121,7 +138,7 @@ async def replace_older(
     return result.rowcount
 
 
-async def has_younger(connection: AsyncConnection, delivery: Delivery) -> bool:
+async def has_younger(connection: Connection, delivery: Delivery) -> bool:
     """Tell whether a newer delivery of the same kind to the same user was accepted."""
     younger = deliveries.alias("younger")
     query = (
@@ -136,7 +153,7 @@ async def has_younger(connection: AsyncConnection, delivery: Delivery) -> bool:
 
 
 async def claim_kept(
-    connection: AsyncConnection, user_id: Snowflake, *, now: datetime, limit: int
+    connection: Connection, user_id: Snowflake, *, now: datetime, limit: int
 ) -> list[Delivery]:
     """Return the messages kept for a user whose DMs are closed, oldest first.
 
@@ -158,11 +175,11 @@ async def claim_kept(
         .returning(*deliveries.c)
     )
     rows = (await connection.execute(query)).all()
-    return [read_row(row) for row in sorted(rows, key=lambda row: row.sequence)]
+    return [read_row(row._mapping) for row in sorted(rows, key=lambda row: row.sequence)]
 
 
 async def find_message_ids(
-    connection: AsyncConnection, user_id: Snowflake, *, since: datetime
+    connection: Connection, user_id: Snowflake, *, since: datetime
 ) -> frozenset[str]:
     """Return the Discord messages that were sent to a user for deliveries finished since then."""
     table = deliveries.c
@@ -172,9 +189,7 @@ async def find_message_ids(
     return frozenset((await connection.execute(query)).scalars())
 
 
-async def mark_shown(
-    connection: AsyncConnection, delivery_ids: Sequence[str], now: datetime
-) -> None:
+async def mark_shown(connection: Connection, delivery_ids: Sequence[str], now: datetime) -> None:
     """Note that kept messages have been shown."""
     await connection.execute(
         sa.update(deliveries)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -111,9 +113,8 @@ def is_free(now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool
     return sa.or_(leased_until.is_(None), leased_until <= now)
 
 
-def read_row(row: sa.Row[tuple[object, ...]]) -> Delivery:
-    """Return a whole row of the table as a `Delivery`."""
-    found = row._mapping
+def read_row(found: Mapping[Any, Any]) -> Delivery:
+    """Return a whole row of the table, by its columns' names, as a `Delivery`."""
     return Delivery(
         id=found["id"],
         kind=DeliveryKind(found["kind"]),

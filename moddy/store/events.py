@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import EventType, Snowflake
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class NewEvent(Struct, frozen=True, kw_only=True):
     key: str
 
 
-async def insert_all(connection: AsyncConnection, new: Sequence[NewEvent]) -> None:
+async def insert_all(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Store events, due at once, in this order; those whose key is stored already are left out."""
     if not new:
         return
@@ -63,7 +63,7 @@ def _row(event: NewEvent) -> dict[str, object]:
     }
 
 
-async def find_known_keys(connection: AsyncConnection, keys: Collection[str]) -> frozenset[str]:
+async def find_known_keys(connection: Connection, keys: Collection[str]) -> frozenset[str]:
     """Return those of the keys that an event is stored under."""
     table = deliveries.c
     query = sa.select(table.idempotency_key).where(
@@ -73,7 +73,7 @@ async def find_known_keys(connection: AsyncConnection, keys: Collection[str]) ->
 
 
 async def find_newest(
-    connection: AsyncConnection,
+    connection: Connection,
     user_ids: Collection[Snowflake],
     event_types: Collection[EventType],
 ) -> dict[Snowflake, StoredEvent]:
@@ -95,7 +95,7 @@ async def find_newest(
 
 
 async def find_since(
-    connection: AsyncConnection,
+    connection: Connection,
     user_ids: Collection[Snowflake],
     event_type: EventType,
     since: datetime,
@@ -111,16 +111,17 @@ async def find_since(
     return [(Snowflake(row[0]), row[1]) for row in await connection.execute(query)]
 
 
-async def count_waiting(connection: AsyncConnection) -> int:
+async def count_waiting(connection: Connection) -> int:
     """Return how many events are not delivered yet."""
     query = sa.select(sa.func.count()).where(
         deliveries.c.topic.in_([one.value for one in EventType]), _waits()
     )
-    return (await connection.execute(query)).scalar_one()
+    count: int = await connection.scalar(query)
+    return count
 
 
 async def drop_oldest(
-    connection: AsyncConnection, event_type: EventType, *, now: datetime, limit: int
+    connection: Connection, event_type: EventType, *, now: datetime, limit: int
 ) -> int:
     """Delete the oldest waiting events of a type that nobody is at work on; returns how many."""
     table = deliveries.c
@@ -136,7 +137,7 @@ async def drop_oldest(
     return (await connection.execute(query)).rowcount
 
 
-async def make_due(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+async def make_due(connection: Connection, now: datetime, *, limit: int) -> int:
     """Make waiting events due that were put off, the oldest first; returns how many."""
     table = deliveries.c
     put_off = (

@@ -8,10 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.tables import guild_modules
+from moddy.store.transactions import Connection
 
 
 class ModuleRow(Struct, frozen=True, kw_only=True):
@@ -25,13 +25,13 @@ class ModuleRow(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-async def find(connection: AsyncConnection, guild_id: Snowflake) -> list[ModuleRow]:
+async def find(connection: Connection, guild_id: Snowflake) -> list[ModuleRow]:
     """Return what a guild has of modules; one never touched has no row."""
     query = sa.select(guild_modules).where(guild_modules.c.guild_id == guild_id)
     return [_row(one) for one in await connection.execute(query)]
 
 
-async def find_enabled(connection: AsyncConnection, modules: Collection[str]) -> list[Snowflake]:
+async def find_enabled(connection: Connection, modules: Collection[str]) -> list[Snowflake]:
     """Return the guilds in which any of these modules is on."""
     table = guild_modules.c
     query = (
@@ -43,7 +43,7 @@ async def find_enabled(connection: AsyncConnection, modules: Collection[str]) ->
     return [Snowflake(found) for found in (await connection.execute(query)).scalars()]
 
 
-async def lock(connection: AsyncConnection, row: ModuleRow) -> ModuleRow:
+async def lock(connection: Connection, row: ModuleRow) -> ModuleRow:
     """Return the module's row, making it as `row` if need be.
 
     No other transaction changes it until the end.
@@ -57,7 +57,7 @@ async def lock(connection: AsyncConnection, row: ModuleRow) -> ModuleRow:
     return _row((await connection.execute(locked)).one())
 
 
-async def save(connection: AsyncConnection, row: ModuleRow) -> None:
+async def save(connection: Connection, row: ModuleRow) -> None:
     """Put `row` in the place of the existing one."""
     table = guild_modules.c
     await connection.execute(
@@ -67,7 +67,7 @@ async def save(connection: AsyncConnection, row: ModuleRow) -> None:
     )
 
 
-def _insert(connection: AsyncConnection, row: ModuleRow) -> postgresql.Insert | sqlite.Insert:
+def _insert(connection: Connection, row: ModuleRow) -> postgresql.Insert | sqlite.Insert:
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     query: postgresql.Insert | sqlite.Insert = insert(guild_modules)
     return query.values(_values(row))

@@ -11,7 +11,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec import structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.delivery_rows import (
@@ -23,7 +22,9 @@ from moddy.store.delivery_rows import (
     is_free,
     read_row,
 )
+from moddy.store.prepared import Prepared
 from moddy.store.tables import UtcDateTime, deliveries
+from moddy.store.transactions import Connection
 
 
 def _is_first() -> sa.ColumnElement[bool]:
@@ -47,13 +48,13 @@ def _is_first() -> sa.ColumnElement[bool]:
 
 
 # Made once: to put a statement together takes several times as long as to run it.
-_ID = sa.bindparam("delivery_id", type_=sa.String)
+_ID = sa.bindparam("id", type_=sa.String)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 _TABLE = deliveries.c
 _IS_DUE = sa.and_(
     _TABLE.state == DeliveryState.PENDING.value, _TABLE.due_at <= _NOW, is_free(_NOW), _is_first()
 )
-_LEASE = (
+_LEASE = Prepared(
     sa.update(deliveries)
     .where(_TABLE.id == _ID, _IS_DUE)
     .values(
@@ -61,7 +62,8 @@ _LEASE = (
         # From here on nobody knows whether it is sent, until an outcome is recorded.
         sending_since=sa.func.coalesce(_TABLE.sending_since, _NOW),
     )
-    .returning(*deliveries.c)
+    .returning(*deliveries.c),
+    told_by=["id"],
 )
 _FIND_DUE = (
     sa.select(_TABLE.id, _TABLE.kind, _TABLE.discord_id)
@@ -69,7 +71,7 @@ _FIND_DUE = (
     .order_by(_TABLE.sequence)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
-_RECORD = (
+_RECORD = Prepared(
     sa.update(deliveries)
     .where(_TABLE.id == _ID, _TABLE.leased_until == sa.bindparam("lease", type_=UtcDateTime))
     .values(
@@ -83,28 +85,30 @@ _RECORD = (
             _TABLE.answer_body, sa.bindparam("body", type_=sa.LargeBinary)
         ),
     )
+    .returning(_TABLE.id),
+    writes=["state", "due_at", "sending_since", "last_error", "message_id", "finished_at"],
+    told_by=["id"],
 )
 
 
 async def lease(
-    connection: AsyncConnection, delivery_id: str, *, now: datetime, until: datetime
+    connection: Connection, delivery_id: str, *, now: datetime, until: datetime
 ) -> Delivery | None:
     """Take a pending delivery that is due, until `until`.
 
     Returns None when it is not due, somebody else is at work on it, or an older delivery of the
     same kind to the same user has to go first.
     """
-    values = {"delivery_id": delivery_id, "now": now, "until": until}
-    row = (await connection.execute(_LEASE, values)).first()
-    if row is None:
-        return None
-    leased = read_row(row)
-    since = leased.sending_since
-    return structs.replace(leased, is_left_open=since is not None and since < now)
+    values = {"id": delivery_id, "now": now, "until": until}
+    for row in await connection.fetch(_LEASE, values):
+        leased = read_row(dict(zip(_LEASE.names, row, strict=True)))
+        since = leased.sending_since
+        return structs.replace(leased, is_left_open=since is not None and since < now)
+    return None
 
 
 async def find_due(
-    connection: AsyncConnection,
+    connection: Connection,
     now: datetime,
     *,
     kinds: Sequence[DeliveryKind] = tuple(DeliveryKind),
@@ -120,7 +124,7 @@ async def find_due(
 
 
 async def record(
-    connection: AsyncConnection, delivery: Delivery, outcome: Outcome, *, now: datetime
+    connection: Connection, delivery: Delivery, outcome: Outcome, *, now: datetime
 ) -> bool:
     """Record what an attempt ended with and give the lease back.
 
@@ -128,7 +132,7 @@ async def record(
     """
     answer = outcome.answer
     values = {
-        "delivery_id": delivery.id,
+        "id": delivery.id,
         "lease": delivery.leased_until,
         "counted": int(outcome.counted),
         "status": answer.status if answer else None,
@@ -140,11 +144,11 @@ async def record(
         "message_id": outcome.message_id,
         "finished_at": None if outcome.state in UNFINISHED else now,
     }
-    return (await connection.execute(_RECORD, values)).rowcount == 1
+    return bool(await connection.fetch(_RECORD, values))
 
 
 async def release_waiting(
-    connection: AsyncConnection, now: datetime, *, user_ids: Collection[Snowflake] | None = None
+    connection: Connection, now: datetime, *, user_ids: Collection[Snowflake] | None = None
 ) -> int:
     """Make deliveries that wait for a member due; of these users, or all. Returns how many."""
     table = deliveries.c
@@ -156,7 +160,7 @@ async def release_waiting(
 
 
 async def release_leases(
-    connection: AsyncConnection, now: datetime, *, besides: Collection[str] = ()
+    connection: Connection, now: datetime, *, besides: Collection[str] = ()
 ) -> int:
     """Make every pending delivery due and free, but those with the ids of `besides`.
 
@@ -171,9 +175,7 @@ async def release_leases(
     return result.rowcount
 
 
-async def free(
-    connection: AsyncConnection, leases: Mapping[str, datetime], *, now: datetime
-) -> None:
+async def free(connection: Connection, leases: Mapping[str, datetime], *, now: datetime) -> None:
     """Give leases back before their time, as far as they are still the same."""
     table = deliveries.c
     for delivery_id, leased_until in leases.items():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.tables import memory
+from moddy.store.transactions import Connection
 
 
-async def recall(connection: AsyncConnection, key: str) -> str | None:
+async def recall(connection: Connection, key: str) -> str | None:
     """Return what was remembered under `key`."""
     query = sa.select(memory.c.value).where(memory.c.key == key)
-    return (await connection.execute(query)).scalar()
+    value: str | None = await connection.scalar(query)
+    return value
 
 
-async def remember(connection: AsyncConnection, key: str, value: str) -> None:
+async def remember(connection: Connection, key: str, value: str) -> None:
     """Remember `value` under `key` in place of what was there.
 
     Several processes may do so at once, as they do when they start together.

@@ -1,22 +1,47 @@
-"""PostgreSQL, over asyncpg."""
+"""PostgreSQL, over asyncpg: the works of a group go side by side, and share their round trips.
+
+Of those that wait for the same prepared statement, all executions are sent together. A trip for
+each would cost several times as much as the statements.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from moddy.store.transactions import Work, do_nothing
+from moddy.store.prepared import Prepared, Row
+from moddy.store.transactions import Connection, Part, Result, do_nothing
+
+T = TypeVar("T")
 
 POOL_SIZE = 10
-WRITERS = 4
+WRITERS = 2
+
+# A part of a group that has nothing left to do but this.
+_Lane = Coroutine["_Fetch | _Call | None", Any, None]
 
 
-def open_engine(url: str, *, connect_within: float, seconds: float) -> AsyncEngine:
+def open_engine(
+    url: str, *, connect_within: float, seconds: float, autocommit: bool = False
+) -> AsyncEngine:
     """Return an engine; a connection has `connect_within` seconds to come about, a command
-    `seconds`."""
-    import asyncpg  # noqa: PLC0415 (SQLite users need not wait for it)
+    `seconds`. `PostgresqlTransactions` wants one with `autocommit`, as it begins and commits by
+    itself."""
 
     async def connect() -> Any:
         # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
@@ -30,6 +55,7 @@ def open_engine(url: str, *, connect_within: float, seconds: float) -> AsyncEngi
         max_overflow=0,
         pool_timeout=connect_within,
         hide_parameters=True,
+        **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
 
 
@@ -43,16 +69,192 @@ class PostgresqlTransactions:
 
     async def run(
         self,
-        works: Sequence[Work[Any]],
+        parts: Sequence[Part],
         *,
         write: bool,
         before_commit: Callable[[], None] = do_nothing,
     ) -> list[Any]:
         """As `Transactions.run`."""
-        async with self._engine.connect() as connection, connection.begin():
-            results = [await work(connection) for work in works]
-            before_commit()
-        return results
+        async with self._engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            group = _Group(connection, cast("asyncpg.Connection", driver))
+            async with group.transaction():
+                results = await group.run(parts)
+                before_commit()
+            return results
 
     async def close(self) -> None:
         """The engine is its owner's."""
+
+
+class _Group:
+    """One transaction's works on one connection."""
+
+    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._driver = driver
+        self._given: Connection = _Connection(connection.dialect)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Commit what the body does, or nothing of it."""
+        try:
+            transaction = self._driver.transaction()
+            await transaction.start()
+            try:
+                yield
+            except BaseException:
+                # The caller is to learn of this, and of nothing that follows from it.
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _said_by_sqlalchemy(error) from error
+        finally:
+            if not self._driver.is_closed() and self._driver.is_in_transaction():
+                # Interrupted in the middle: nobody must get the connection like this.
+                self._driver.terminate()
+
+    async def run(self, parts: Sequence[Part]) -> list[Any]:
+        """Return what each work returned."""
+        results: list[Any] = [None] * len(parts)
+        numbers: dict[str, list[int]] = {}
+        for number, part in enumerate(parts):
+            if part.lane is not None:
+                numbers.setdefault(part.lane, []).append(number)
+                continue
+            await self._run_lanes(self._lane(parts, one, results) for one in numbers.values())
+            numbers.clear()
+            await self._run_lanes([self._lane(parts, [number], results)])
+        # In this order two groups of different processes never wait for each other's rows.
+        await self._run_lanes(self._lane(parts, numbers[lane], results) for lane in sorted(numbers))
+        return results
+
+    async def _lane(
+        self, parts: Sequence[Part], numbers: Sequence[int], results: list[Any]
+    ) -> None:
+        for number in numbers:
+            results[number] = await parts[number].work(self._given)
+
+    async def _run_lanes(self, lanes: Iterable[_Lane]) -> None:
+        """Run lanes until each has come to its end: all a step, then what they asked for."""
+        steps: list[tuple[_Lane, Any]] = [(lane, None) for lane in lanes]
+        try:
+            while steps:
+                asking = []
+                for lane, answer in steps:
+                    try:
+                        asking.append((lane, lane.send(answer)))
+                    except StopIteration:
+                        continue
+                steps = await self._answer(asking)
+        finally:
+            for lane, _ in steps:
+                lane.close()
+
+    async def _answer(
+        self, asking: Sequence[tuple[_Lane, _Fetch | _Call | None]]
+    ) -> list[tuple[_Lane, Any]]:
+        """Do what was asked for, and return the lanes with their answers."""
+        answers: list[tuple[_Lane, Any]] = []
+        alike: dict[Prepared, list[tuple[_Lane, Mapping[str, Any]]]] = {}
+        for lane, asked in asking:
+            if isinstance(asked, _Fetch):
+                alike.setdefault(asked.statement, []).append((lane, asked.values))
+            elif isinstance(asked, _Call):
+                answers.append((lane, await asked.function(self._connection)))
+            elif asked is None:  # `asyncio.sleep(0)`
+                answers.append((lane, None))
+            else:
+                raise TypeError("a work may await nothing but its connection")
+        for statement, fetches in alike.items():
+            found = await self._fetch(statement, [values for _, values in fetches])
+            answers += zip((lane for lane, _ in fetches), found, strict=True)
+        return answers
+
+    async def _fetch(
+        self, statement: Prepared, asked: Sequence[Mapping[str, Any]]
+    ) -> list[list[Row]]:
+        """Return the rows for each of the values."""
+        form = statement.on(self._connection.dialect)
+        bound = [form.bind(values) for values in asked]
+        try:
+            if not statement.columns:
+                await self._driver.executemany(form.sql, bound)
+                return [[] for _ in asked]
+            if len(asked) > 1 and statement.told_by:
+                rows = form.read(await self._driver.fetchmany(form.sql, bound))
+                return statement.tell_apart(rows, asked)
+            return [form.read(await self._driver.fetch(form.sql, *values)) for values in bound]
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _said_by_sqlalchemy(error) from error
+
+
+class _Fetch:
+    """What a work waits for: the rows of a prepared statement."""
+
+    __slots__ = ("statement", "values")
+
+    def __init__(self, statement: Prepared, values: Mapping[str, Any]) -> None:
+        self.statement = statement
+        self.values = values
+
+    def __await__(self) -> Generator[_Fetch, list[Row], list[Row]]:
+        return (yield self)
+
+
+class _Call:
+    """What a work waits for: something else to be done with SQLAlchemy's connection."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[AsyncConnection], Awaitable[Any]]) -> None:
+        self.function = function
+
+    def __await__(self) -> Generator[_Call, Any, Any]:
+        return (yield self)
+
+
+class _Connection:
+    """What a work is given: it only passes on what is asked for."""
+
+    __slots__ = ("dialect",)
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self.dialect = dialect
+
+    async def fetch(self, statement: Prepared, values: Mapping[str, Any]) -> list[Row]:
+        """Execute a prepared statement and return its rows."""
+        return await _Fetch(statement, values)
+
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Result:
+        """Execute a statement and return SQLAlchemy's result."""
+        result: Result = await _Call(lambda c: c.execute(statement, parameters))
+        return result
+
+    async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Return the first column of the first row, None without one."""
+        return (await self.execute(statement, parameters)).scalar()
+
+    async def scalars(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.ScalarResult[Any]:
+        """Return the first column of all rows."""
+        return (await self.execute(statement, parameters)).scalars()
+
+    async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function with the connection that does not need to be awaited."""
+        result: T = await _Call(lambda c: c.run_sync(function, *arguments))
+        return result
+
+
+def _said_by_sqlalchemy(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> DBAPIError:
+    """Return what SQLAlchemy would have raised; never with the statement's values."""
+    kinds: list[tuple[type[Exception], type[DBAPIError]]] = [
+        (asyncpg.IntegrityConstraintViolationError, IntegrityError),
+        (asyncpg.SyntaxOrAccessError, ProgrammingError),
+        (asyncpg.DataError, DataError),
+    ]
+    kind = next((ours for theirs, ours in kinds if isinstance(error, theirs)), DBAPIError)
+    return kind(None, None, error)

@@ -6,12 +6,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
+from moddy.store.prepared import Prepared
 from moddy.store.tables import premium_audit
-
-_INSERT = sa.insert(premium_audit)
+from moddy.store.transactions import Connection
 
 
 class PremiumChange(Struct, frozen=True, kw_only=True):
@@ -28,12 +27,15 @@ class PremiumChange(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-async def add(connection: AsyncConnection, change: PremiumChange) -> None:
+_INSERT = Prepared(sa.insert(premium_audit).inline(), writes=PremiumChange.__struct_fields__)
+
+
+async def add(connection: Connection, change: PremiumChange) -> None:
     """Append a change to the trail."""
-    await connection.execute(_INSERT, structs.asdict(change))
+    await connection.fetch(_INSERT, structs.asdict(change))
 
 
-async def find(connection: AsyncConnection, user_id: Snowflake) -> list[PremiumChange]:
+async def find(connection: Connection, user_id: Snowflake) -> list[PremiumChange]:
     """Return a user's changes, oldest first."""
     columns = [premium_audit.c[name] for name in PremiumChange.__struct_fields__]
     query = (
@@ -44,7 +46,7 @@ async def find(connection: AsyncConnection, user_id: Snowflake) -> list[PremiumC
     return [_change(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def find_last(connection: AsyncConnection, user_id: Snowflake) -> PremiumChange | None:
+async def find_last(connection: Connection, user_id: Snowflake) -> PremiumChange | None:
     """Return a user's newest change."""
     columns = [premium_audit.c[name] for name in PremiumChange.__struct_fields__]
     query = (
@@ -61,7 +63,7 @@ def _change(row: sa.RowMapping) -> PremiumChange:
     return PremiumChange(**{**row, "discord_id": Snowflake(row["discord_id"])})
 
 
-async def find_start(connection: AsyncConnection, user_id: Snowflake) -> datetime | None:
+async def find_start(connection: Connection, user_id: Snowflake) -> datetime | None:
     """Return when premium last went from off to on, None where it never did."""
     query = (
         sa.select(premium_audit.c.at)
@@ -73,4 +75,5 @@ async def find_start(connection: AsyncConnection, user_id: Snowflake) -> datetim
         .order_by(premium_audit.c.sequence.desc())
         .limit(1)
     )
-    return (await connection.execute(query)).scalar()
+    at: datetime | None = await connection.scalar(query)
+    return at

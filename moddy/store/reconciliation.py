@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.deliveries import DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries, memory, role_grants, role_orders, users
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 
 T = TypeVar("T", bound=Struct)
@@ -24,7 +24,7 @@ UNDER_WAY = (DeliveryState.PENDING.value, DeliveryState.WAITING.value)
 
 
 async def find_next_member(
-    connection: AsyncConnection, guild_id: Snowflake, *, after: Snowflake
+    connection: Connection, guild_id: Snowflake, *, after: Snowflake
 ) -> Snowflake | None:
     """Return the smallest id above `after` of a user who is to have a role, or was given one."""
     premium = sa.select(users.c.discord_id).where(users.c.premium)
@@ -44,7 +44,7 @@ async def find_next_member(
 
 
 async def find_users(
-    connection: AsyncConnection, user_ids: Collection[Snowflake]
+    connection: Connection, user_ids: Collection[Snowflake]
 ) -> dict[Snowflake, User]:
     """Return those of the users whom Moddy knows."""
     query = sa.select(users).where(users.c.discord_id.in_(user_ids))
@@ -52,7 +52,7 @@ async def find_users(
 
 
 async def find_subscribers(
-    connection: AsyncConnection, plans: Collection[str], *, after: str, limit: int
+    connection: Connection, plans: Collection[str], *, after: str, limit: int
 ) -> list[Snowflake]:
     """Return users who are premium, or whose newest plan is one of these, by their ids' digits."""
     user_id = users.c.discord_id  # of digits alone, which every collation orders alike
@@ -65,7 +65,7 @@ async def find_subscribers(
     return [Snowflake(found) for found in (await connection.execute(query)).scalars()]
 
 
-async def count_role_updates(connection: AsyncConnection, now: datetime) -> int:
+async def count_role_updates(connection: Connection, now: datetime) -> int:
     """Return how many role updates are due."""
     table = deliveries.c
     query = sa.select(sa.func.count()).where(
@@ -73,18 +73,17 @@ async def count_role_updates(connection: AsyncConnection, now: datetime) -> int:
         table.due_at <= now,
         table.kind == DeliveryKind.ROLES.value,
     )
-    return (await connection.execute(query)).scalar_one()
+    count: int = await connection.scalar(query)
+    return count
 
 
-async def is_role_update_under_way(connection: AsyncConnection, user_id: Snowflake) -> bool:
+async def is_role_update_under_way(connection: Connection, user_id: Snowflake) -> bool:
     """Tell whether a role update of the user is still to be done."""
     query = _role_updates(user_id).where(deliveries.c.state.in_(UNDER_WAY))
     return (await connection.execute(query)).first() is not None
 
 
-async def release_role_update(
-    connection: AsyncConnection, user_id: Snowflake, now: datetime
-) -> bool:
+async def release_role_update(connection: Connection, user_id: Snowflake, now: datetime) -> bool:
     """Make a role update due that waits for the user to join; returns whether there is one."""
     table = deliveries.c
     waiting = _role_updates(user_id).where(table.state == DeliveryState.WAITING.value)
@@ -97,7 +96,7 @@ async def release_role_update(
 
 
 async def was_refused(
-    connection: AsyncConnection, user_id: Snowflake, *, error: str, since: datetime
+    connection: Connection, user_id: Snowflake, *, error: str, since: datetime
 ) -> bool:
     """Tell whether a role update of the user ended since then with that error."""
     table = deliveries.c
@@ -110,7 +109,7 @@ async def was_refused(
 
 
 async def recall(
-    connection: AsyncConnection, key: str, kind: type[T], *, lock: bool = False
+    connection: Connection, key: str, kind: type[T], *, lock: bool = False
 ) -> T | None:
     """Return what was remembered; with `lock` nobody else changes it until the end."""
     query = sa.select(memory.c.value).where(memory.c.key == key)
@@ -120,7 +119,7 @@ async def recall(
     return None if value is None else msgspec.json.decode(value, type=kind)
 
 
-async def remember(connection: AsyncConnection, key: str, value: Struct) -> None:
+async def remember(connection: Connection, key: str, value: Struct) -> None:
     """Remember `value` in place of what was there.
 
     The row stays the same one, for those who wait for it.

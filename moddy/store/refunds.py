@@ -7,10 +7,10 @@ from enum import Enum
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.tables import refunds
+from moddy.store.transactions import Connection
 
 
 class RefundState(Enum):
@@ -89,12 +89,12 @@ class Refund(Struct, frozen=True, kw_only=True):
         return waits and self.expires_at <= now
 
 
-async def insert(connection: AsyncConnection, refund: Refund) -> None:
+async def insert(connection: Connection, refund: Refund) -> None:
     """Store a new refund."""
     await connection.execute(sa.insert(refunds).values(_values(refund)))
 
 
-async def save(connection: AsyncConnection, refund: Refund, *, was: RefundState) -> bool:
+async def save(connection: Connection, refund: Refund, *, was: RefundState) -> bool:
     """Write a refund that has changed; returns False when it is no longer in state `was`."""
     result = await connection.execute(
         sa.update(refunds)
@@ -104,14 +104,14 @@ async def save(connection: AsyncConnection, refund: Refund, *, was: RefundState)
     return result.rowcount == 1
 
 
-async def find(connection: AsyncConnection, refund_id: str) -> Refund | None:
+async def find(connection: Connection, refund_id: str) -> Refund | None:
     """Return a refund."""
     row = (await connection.execute(sa.select(refunds).where(refunds.c.id == refund_id))).first()
     return None if row is None else _refund(row)
 
 
 async def find_open(
-    connection: AsyncConnection, customer_id: Snowflake, now: datetime, *, besides: str = ""
+    connection: Connection, customer_id: Snowflake, now: datetime, *, besides: str = ""
 ) -> Refund | None:
     """Return the refund of a customer that has to be settled before one more is made.
 
@@ -128,7 +128,7 @@ async def find_open(
 
 
 async def sum_of_invoice(
-    connection: AsyncConnection, refund: Refund, now: datetime, *, unapproved: bool = False
+    connection: Connection, refund: Refund, now: datetime, *, unapproved: bool = False
 ) -> int:
     """Return what other refunds gave back of the same invoice, or may have, in minor units.
 
@@ -145,7 +145,7 @@ async def sum_of_invoice(
 
 
 async def sum_of_agent(
-    connection: AsyncConnection, refund: Refund, now: datetime, *, since: datetime
+    connection: Connection, refund: Refund, now: datetime, *, since: datetime
 ) -> int:
     """Return what the same agent's other refunds gave since then, or may give, in minor units.
 
@@ -161,7 +161,7 @@ async def sum_of_agent(
     )
 
 
-async def find_lost(connection: AsyncConnection, before: datetime, *, limit: int) -> list[Refund]:
+async def find_lost(connection: Connection, before: datetime, *, limit: int) -> list[Refund]:
     """Return refunds that the backend was asked for before then and that nobody waits for."""
     query = (
         sa.select(refunds)
@@ -171,9 +171,7 @@ async def find_lost(connection: AsyncConnection, before: datetime, *, limit: int
     return [_refund(row) for row in await connection.execute(query)]
 
 
-async def _sum(
-    connection: AsyncConnection, now: datetime, *conditions: sa.ColumnElement[bool]
-) -> int:
+async def _sum(connection: Connection, now: datetime, *conditions: sa.ColumnElement[bool]) -> int:
     waits_in_vain = sa.and_(
         refunds.c.state == RefundState.AWAITING.value, refunds.c.expires_at <= now
     )

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
+from moddy.store.prepared import Prepared
 from moddy.store.tables import role_grants, role_orders
+from moddy.store.transactions import Connection
 
-# Made once: it is part of most notifications.
-_END_ORDERS = sa.delete(role_orders).where(role_orders.c.discord_id == sa.bindparam("user_id"))
+_END_ORDERS = Prepared(
+    sa.delete(role_orders).where(role_orders.c.discord_id == sa.bindparam("user_id"))
+)
 
 
 class Claims(Struct, frozen=True, kw_only=True):
@@ -32,13 +34,13 @@ class Claims(Struct, frozen=True, kw_only=True):
 NO_CLAIMS = Claims()
 
 
-async def find(connection: AsyncConnection, guild_id: Snowflake, user_id: Snowflake) -> Claims:
+async def find(connection: Connection, guild_id: Snowflake, user_id: Snowflake) -> Claims:
     """Return what is kept of one user."""
     return (await find_many(connection, guild_id, [user_id])).get(user_id, NO_CLAIMS)
 
 
 async def find_many(
-    connection: AsyncConnection, guild_id: Snowflake, user_ids: Collection[Snowflake]
+    connection: Connection, guild_id: Snowflake, user_ids: Collection[Snowflake]
 ) -> dict[Snowflake, Claims]:
     """Return what is kept of each of these users; one of whom there is nothing is left out."""
     granted: dict[Snowflake, set[Snowflake]] = {}
@@ -60,7 +62,7 @@ async def find_many(
 
 
 async def add(
-    connection: AsyncConnection,
+    connection: Connection,
     guild_id: Snowflake,
     user_id: Snowflake,
     role_ids: Collection[Snowflake],
@@ -77,7 +79,7 @@ async def add(
 
 
 async def remove(
-    connection: AsyncConnection,
+    connection: Connection,
     guild_id: Snowflake,
     user_id: Snowflake,
     role_ids: Collection[Snowflake],
@@ -95,7 +97,7 @@ async def remove(
 
 
 async def set_order(
-    connection: AsyncConnection,
+    connection: Connection,
     guild_id: Snowflake,
     user_id: Snowflake,
     role_id: Snowflake,
@@ -122,6 +124,6 @@ async def set_order(
         )
 
 
-async def end_orders(connection: AsyncConnection, user_id: Snowflake) -> None:
+async def end_orders(connection: Connection, user_id: Snowflake) -> None:
     """Let PREMIUM alone decide on a user's roles again."""
-    await connection.execute(_END_ORDERS, {"user_id": user_id})
+    await connection.fetch(_END_ORDERS, {"user_id": user_id})

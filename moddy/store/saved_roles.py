@@ -14,10 +14,10 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store.tables import UtcDateTime, role_grants, saved_roles
+from moddy.store.transactions import Connection
 
 # Puts a row before the moment at which the member joined, whatever the two clocks say.
 _BEFORE = timedelta(seconds=1)
@@ -33,16 +33,14 @@ class SavedRoles(Struct, frozen=True, kw_only=True):
 
 
 async def find(
-    connection: AsyncConnection, guild_id: Snowflake, user_id: Snowflake
+    connection: Connection, guild_id: Snowflake, user_id: Snowflake
 ) -> SavedRoles | None:
     """Return what is saved of one member."""
     found = (await connection.execute(sa.select(saved_roles).where(_is(guild_id, user_id)))).first()
     return _row(found) if found else None
 
 
-async def find_all(
-    connection: AsyncConnection, guild_id: Snowflake
-) -> Mapping[Snowflake, SavedRoles]:
+async def find_all(connection: Connection, guild_id: Snowflake) -> Mapping[Snowflake, SavedRoles]:
     """Return what is saved of a guild's members, by their ids."""
     query = sa.select(saved_roles).where(saved_roles.c.guild_id == guild_id)
     rows = [_row(one) for one in await connection.execute(query)]
@@ -50,7 +48,7 @@ async def find_all(
 
 
 async def find_granted(
-    connection: AsyncConnection, guild_id: Snowflake, user_ids: Sequence[Snowflake]
+    connection: Connection, guild_id: Snowflake, user_ids: Sequence[Snowflake]
 ) -> Mapping[Snowflake, frozenset[Snowflake]]:
     """Return the roles that Moddy itself gave these members, by their ids.
 
@@ -66,7 +64,7 @@ async def find_granted(
     return {user_id: frozenset(role_ids) for user_id, role_ids in granted.items()}
 
 
-async def keep(connection: AsyncConnection, rows: Sequence[tuple[SavedRoles, datetime]]) -> None:
+async def keep(connection: Connection, rows: Sequence[tuple[SavedRoles, datetime]]) -> None:
     """Save what members have; each row comes with the moment at which its member joined.
 
     An older row that is to be settled stays.
@@ -82,7 +80,7 @@ async def keep(connection: AsyncConnection, rows: Sequence[tuple[SavedRoles, dat
     await connection.execute(query, values)
 
 
-async def settle(connection: AsyncConnection, row: SavedRoles) -> None:
+async def settle(connection: Connection, row: SavedRoles) -> None:
     """Put `row` in the place of what was saved: the member has what was to be given back."""
     await connection.execute(
         sa.update(saved_roles).where(_is(row.guild_id, row.user_id)).values(_values(row))
@@ -90,7 +88,7 @@ async def settle(connection: AsyncConnection, row: SavedRoles) -> None:
 
 
 async def mark_returned(
-    connection: AsyncConnection, guild_id: Snowflake, user_id: Snowflake, joined_at: datetime
+    connection: Connection, guild_id: Snowflake, user_id: Snowflake, joined_at: datetime
 ) -> SavedRoles | None:
     """Return what is saved of a member who just joined, marked as still to be given back."""
     marked = joined_at - _BEFORE
@@ -102,12 +100,12 @@ async def mark_returned(
     return await find(connection, guild_id, user_id)
 
 
-async def forget(connection: AsyncConnection, guild_id: Snowflake) -> None:
+async def forget(connection: Connection, guild_id: Snowflake) -> None:
     """Remove everything saved of a guild."""
     await connection.execute(sa.delete(saved_roles).where(saved_roles.c.guild_id == guild_id))
 
 
-async def remove_old(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+async def remove_old(connection: Connection, before: datetime, *, limit: int) -> int:
     """Remove what was saved before that moment, the oldest first; returns how many."""
     table = saved_roles.c
     oldest = (

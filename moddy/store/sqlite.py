@@ -8,18 +8,23 @@ the loop, and yet never waits there: each statement is done when its `await` beg
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from moddy.errors import StoreUnavailable
-from moddy.store.transactions import Work, do_nothing
+from moddy.store.prepared import Prepared, Row
+from moddy.store.transactions import Part, Result, do_nothing
+
+T = TypeVar("T")
 
 READERS = 4
 
@@ -79,13 +84,13 @@ class SqliteTransactions:
 
     async def run(
         self,
-        works: Sequence[Work[Any]],
+        parts: Sequence[Part],
         *,
         write: bool,
         before_commit: Callable[[], None] = do_nothing,
     ) -> list[Any]:
         """As `Transactions.run`. A work must await nothing but its connection."""
-        trip = _Trip(self._engine, works, write=write, before_commit=before_commit)
+        trip = _Trip(self._engine, parts, write=write, before_commit=before_commit)
         threads = self._writer if write else self._readers
         done = asyncio.get_running_loop().run_in_executor(threads, copy_context().run, trip.make)
         try:
@@ -112,13 +117,13 @@ class _Trip:
     def __init__(
         self,
         engine: sa.Engine,
-        works: Sequence[Work[Any]],
+        parts: Sequence[Part],
         *,
         write: bool,
         before_commit: Callable[[], None],
     ) -> None:
         self._engine = engine
-        self._works = works
+        self._parts = parts
         self._write = write
         self._before_commit = before_commit
         self._abandoned = False
@@ -147,8 +152,8 @@ class _Trip:
                 with self._lock:
                     self._interruptible = connection.connection.driver_connection
                 with connection.begin():
-                    given = cast("AsyncConnection", _Connection(connection, self.check))
-                    results = [_finish(work(given)) for work in self._works]
+                    given = _Connection(connection, self.check)
+                    results = [_finish(part.work(given)) for part in self._parts]
                     self.check()
                     self._before_commit()
                     self._release()
@@ -162,34 +167,52 @@ class _Trip:
 
 
 class _Connection:
-    """What a work is given: as much of `AsyncConnection` as works use."""
+    """What a work is given."""
 
-    __slots__ = ("_check", "_connection", "dialect")
+    __slots__ = ("_check", "_connection", "_driver", "dialect")
 
     def __init__(self, connection: sa.Connection, check: Callable[[], None]) -> None:
         self._check = check
         self._connection = connection
+        self._driver: sqlite3.Connection = cast(
+            "sqlite3.Connection", connection.connection.driver_connection
+        )
         self.dialect = connection.dialect
 
-    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Any:
-        """Execute a statement and return its result."""
+    async def fetch(self, statement: Prepared, values: Mapping[str, Any]) -> list[Row]:
+        """Execute a prepared statement and return its rows."""
+        self._check()
+        form = statement.on(self.dialect)
+        try:
+            return form.read(self._driver.execute(form.sql, form.bind(values)).fetchall())
+        except sqlite3.Error as error:
+            raise _said_by_sqlalchemy(error) from error
+
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Result:
+        """Execute a statement and return SQLAlchemy's result."""
         self._check()
         return self._connection.execute(statement, parameters)
 
     async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
         """Return the first column of the first row, None without one."""
-        self._check()
-        return self._connection.scalar(statement, parameters)
+        return (await self.execute(statement, parameters)).scalar()
 
-    async def scalars(self, statement: sa.Executable, parameters: Any = None) -> Any:
+    async def scalars(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.ScalarResult[Any]:
         """Return the first column of all rows."""
-        self._check()
-        return self._connection.scalars(statement, parameters)
+        return (await self.execute(statement, parameters)).scalars()
 
-    async def run_sync(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function with the connection that does not need to be awaited."""
         self._check()
         return function(self._connection, *arguments)
+
+
+def _said_by_sqlalchemy(error: sqlite3.Error) -> DBAPIError:
+    """Return what SQLAlchemy would have raised; never with the statement's values."""
+    kind = IntegrityError if isinstance(error, sqlite3.IntegrityError) else OperationalError
+    return kind(None, None, error)
 
 
 def _finish(work: Awaitable[Any]) -> Any:

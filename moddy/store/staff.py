@@ -5,26 +5,26 @@ from __future__ import annotations
 import sqlalchemy as sa
 from msgspec import structs
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.staff import StaffMember, StaffRole
 from moddy.store.tables import staff
+from moddy.store.transactions import Connection
 
 
-async def find(connection: AsyncConnection, person_id: Snowflake) -> StaffMember | None:
+async def find(connection: Connection, person_id: Snowflake) -> StaffMember | None:
     """Return a staff member, None for anybody else."""
     row = (await connection.execute(sa.select(staff).where(_is(person_id)))).first()
     return None if row is None else _member(row)
 
 
-async def find_all(connection: AsyncConnection) -> list[StaffMember]:
+async def find_all(connection: Connection) -> list[StaffMember]:
     """Return all staff, in the order in which they came."""
     query = sa.select(staff).order_by(staff.c.added_at, staff.c.discord_id)
     return [_member(row) for row in await connection.execute(query)]
 
 
-async def save(connection: AsyncConnection, member: StaffMember) -> None:
+async def save(connection: Connection, member: StaffMember) -> None:
     """Add a staff member, or change one to what is given."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = structs.asdict(member) | {"role": member.role.value}
@@ -34,7 +34,7 @@ async def save(connection: AsyncConnection, member: StaffMember) -> None:
     )
 
 
-async def remove(connection: AsyncConnection, person_id: Snowflake) -> bool:
+async def remove(connection: Connection, person_id: Snowflake) -> bool:
     """Remove a staff member; returns False when there was none."""
     return (await connection.execute(sa.delete(staff).where(_is(person_id)))).rowcount == 1
 

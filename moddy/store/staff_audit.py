@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.staff import AuditEntry, AuditOutcome, StaffAction
 from moddy.store.tables import staff_audit
+from moddy.store.transactions import Connection
 
 MAX_DETAIL = 500
 
@@ -21,7 +21,7 @@ class Page(Struct, frozen=True, kw_only=True):
     count: int
 
 
-async def add(connection: AsyncConnection, entry: AuditEntry) -> None:
+async def add(connection: Connection, entry: AuditEntry) -> None:
     """Append an entry."""
     values = structs.asdict(entry) | {
         "action": entry.action.value,
@@ -32,7 +32,7 @@ async def add(connection: AsyncConnection, entry: AuditEntry) -> None:
 
 
 async def read_page(
-    connection: AsyncConnection, number: int, *, person_id: Snowflake | None, size: int
+    connection: Connection, number: int, *, person_id: Snowflake | None, size: int
 ) -> Page:
     """Return a page of the whole trail, or of what one person did or was the subject of.
 

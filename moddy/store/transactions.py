@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+import sqlalchemy as sa
+
+from moddy.store.prepared import Prepared, Row
 
 T = TypeVar("T")
-# Does nothing but use its connection, and may run twice.
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Result = sa.CursorResult[*tuple[Any, ...]]
+
+
+class Connection(Protocol):
+    """A connection inside a transaction, as works get it."""
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """Which kind of database it is."""
+
+    async def fetch(self, statement: Prepared, values: Mapping[str, Any]) -> list[Row]:
+        """Execute a prepared statement and return its rows."""
+
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Result:
+        """Execute a statement and return SQLAlchemy's result."""
+
+    async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Return the first column of the first row, None without one."""
+
+    async def scalars(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.ScalarResult[Any]:
+        """Return the first column of all rows."""
+
+    async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function with SQLAlchemy's connection, which does not need to be awaited there."""
+
+
+# Awaits nothing but its connection, and may run twice.
+Work = Callable[[Connection], Awaitable[T]]
+
+
+class Part(NamedTuple):
+    """A caller's work in a group.
+
+    Parts of different lanes touch different rows, so they may run in any order and in between
+    each other; those of one lane run one after the other. Without a lane a part runs alone.
+    """
+
+    work: Work[Any]
+    lane: str | None = None
 
 
 def do_nothing() -> None:
@@ -24,7 +65,7 @@ class Transactions(Protocol):
 
     async def run(
         self,
-        works: Sequence[Work[Any]],
+        parts: Sequence[Part],
         *,
         write: bool,
         before_commit: Callable[[], None] = do_nothing,

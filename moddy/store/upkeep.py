@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.deliveries import DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 
 # What is pending, waiting or kept is not done, and what is uncertain is for a person to settle.
 REMOVABLE = (
@@ -22,7 +22,7 @@ REMOVABLE = (
 )
 
 
-async def remove_finished(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+async def remove_finished(connection: Connection, before: datetime, *, limit: int) -> int:
     """Remove deliveries that finished before that moment, the oldest ones first.
 
     Returns how many; fewer than `limit` means that there are no more.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from discord.ext import commands
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.cogs.admin import PER_SECONDS, USES, Admin
 from moddy.cogs.cooldown import Cooldown
@@ -22,6 +21,7 @@ from moddy.services.staff import Staff
 from moddy.services.staff_audit import StaffAudit
 from moddy.services.support import Support
 from moddy.staff import AuditOutcome, StaffAction
+from moddy.store.transactions import Connection
 from moddy.wiring.ground import Ground
 
 
@@ -46,7 +46,7 @@ def make_staff(ground: Ground, log: StaffLog, moddy_id: Callable[[], Snowflake])
     )
     staff = Staff(database=database, clock=clock, audit=audit, developer_ids=settings.developer_ids)
 
-    async def hold(connection: AsyncConnection, count: int) -> None:
+    async def hold(connection: Connection, count: int) -> None:
         await audit.note(
             connection,
             moddy_id(),

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.sandbox.world import CUSTOMER, Person
@@ -19,6 +18,7 @@ from moddy.store import refunds as refund_store
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState, RequestContext
 from moddy.store.refunds import Refund, RefundState
 from moddy.store.tables import deliveries, refunds
+from moddy.store.transactions import Connection
 from moddy.views import staff_refunds
 from moddy.views.custom_ids import custom_id
 from moddy.views.staff import account, audit, invoices, members, removals
@@ -109,7 +109,7 @@ async def dead_delivery(actor: Actor) -> list[str]:
         created_at=START,
     )
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         context = RequestContext(request_id="request", body_hash=b"")
         await delivery_store.insert(connection, delivery, context)
 
@@ -151,7 +151,7 @@ def stored_refund(
 async def tidy(office: StaffOffice) -> None:
     """Take away what the deeds leave behind, but for the trail."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(sa.delete(refunds))
         await connection.execute(sa.delete(deliveries))
 

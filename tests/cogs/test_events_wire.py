@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,7 +19,6 @@ from moddy.messenger import Connection, DiscordRoles
 from moddy.models import EventType, Snowflake
 from moddy.services.event_batches import EventPayload
 from moddy.store.database import open_database
-from moddy.store.migrate import migrate
 from moddy.store.tables import deliveries
 from tests.cogs.event_town import MAY_VIEW, Town, until
 from tests.standins.backend import BackendStandin
@@ -46,11 +46,12 @@ def _discord_py(discord: DiscordStandin) -> Iterator[None]:
 
 
 @pytest.fixture
-async def town(discord: DiscordStandin, tmp_path: Path) -> AsyncIterator[Town]:
+async def town(
+    discord: DiscordStandin, migrated_sqlite_file: Path, tmp_path: Path
+) -> AsyncIterator[Town]:
     commits: list[str] = []
-    url = f"sqlite:///{tmp_path / 'moddy.db'}"
-    async with open_database(url, checkpoint=commits.append) as database:
-        await migrate(database)
+    path = shutil.copy(migrated_sqlite_file, tmp_path / "moddy.db")
+    async with open_database(f"sqlite:///{path}", checkpoint=commits.append) as database:
         yield Town(discord, database, commits)
 
 
@@ -87,6 +88,7 @@ async def test_guild_with_too_many_members_to_know(town: Town) -> None:
     assert left.metadata["reason"] == "kick"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry_first", [True, False])
 async def test_reasons_and_authors(town: Town, entry_first: bool) -> None:
     users = [town.add(f"user-{number}") for number in range(4)]
@@ -127,6 +129,7 @@ async def test_audit_log_that_moddy_may_not_see(town: Town) -> None:
         assert {"reason", "updated_by"}.isdisjoint(event.metadata)
 
 
+@pytest.mark.slow
 async def test_permission_is_lost_and_comes_back(town: Town) -> None:
     ada, ben, cat = (town.add(name) for name in ("ada", "ben", "cat"))
     async with town.moddy():
@@ -151,6 +154,7 @@ async def test_moddys_own_change(town: Town) -> None:
     assert event.metadata["updated_by"] == str(town.discord.bot.id)
 
 
+@pytest.mark.slow
 async def test_events_around_a_resume(town: Town) -> None:
     """What was missed comes then; what was heard before comes again, and is not told again."""
     ada, ben = town.add("ada"), town.add("ben")

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
 from moddy.console import deliveries as commands
@@ -19,6 +18,7 @@ from moddy.ports import SystemClock
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.migrated import (
     database,
     empty,
@@ -56,7 +56,7 @@ class Terminal:
     def execute(self, statement: sa.Executable) -> None:
         """Change the database behind everybody's back."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(statement)
 
         self.on_database(lambda opened: opened.transaction(work))
@@ -90,7 +90,7 @@ class Terminal:
         columns = (deliveries.c[name] for name in names)
         query = sa.select(*columns).where(deliveries.c.id == delivery_id)
 
-        async def work(connection: AsyncConnection) -> list[Any]:
+        async def work(connection: Connection) -> list[Any]:
             return list((await connection.execute(query)).one())
 
         return self.on_database(lambda opened: opened.read(work))

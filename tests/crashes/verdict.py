@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries, premium_audit
+from moddy.store.transactions import Connection
 from tests.crashes.load import ROLES, Request
 from tests.standins.discord import DiscordStandin, Guild, Role
 
@@ -103,7 +103,7 @@ async def judge(
     )
 
 
-async def _read_rows(connection: AsyncConnection) -> list[Row]:
+async def _read_rows(connection: Connection) -> list[Row]:
     table = deliveries.c
     # Events for the backend have their own tests: there is none here to take them.
     query = (
@@ -118,7 +118,7 @@ async def _read_rows(connection: AsyncConnection) -> list[Row]:
     ]
 
 
-async def _read_changes(connection: AsyncConnection) -> dict[int, list[bool]]:
+async def _read_changes(connection: Connection) -> dict[int, list[bool]]:
     """Return what the PREMIUM attribute was changed to, by user, in order."""
     table = premium_audit.c
     query = sa.select(table.discord_id, table.new_premium).order_by(table.sequence)

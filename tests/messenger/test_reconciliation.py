@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.messenger import DiscordRoles
 from moddy.models import Snowflake
@@ -24,6 +23,7 @@ from moddy.store import role_grants, users
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.messenger.conftest import SmallBot, connected, make_roles
 from tests.migrated import (
     database,
@@ -69,7 +69,7 @@ class Crowd:
         for start in range(0, len(members), 100):
             some = members[start : start + 100]
 
-            async def work(connection: AsyncConnection, some: Sequence[Member] = some) -> None:
+            async def work(connection: Connection, some: Sequence[Member] = some) -> None:
                 for member in some:
                     user_id = Snowflake(member.user.id)
                     await users.lock(connection, user_id)
@@ -85,7 +85,7 @@ class Crowd:
     async def end_premium(self, members: Sequence[Member]) -> None:
         """Edit their rows."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             for member in members:
                 await users.save_premium(
                     connection, Snowflake(member.user.id), premium=False, until=None

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import (
     BackendPaused,
@@ -32,6 +31,7 @@ from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind
 from moddy.store.refunds import Refund
 from moddy.store.tables import deliveries, refunds
+from moddy.store.transactions import Connection
 from tests.fakes import START, FakeBackend, FixedClock, Gate
 
 CUSTOMER = Snowflake("100000000000000001")
@@ -303,5 +303,5 @@ class RefundStage:
         self.clock.advance(timedelta(**by))
 
 
-async def _scalars(connection: AsyncConnection, query: sa.Select[Any]) -> list[object]:
+async def _scalars(connection: Connection, query: sa.Select[Any]) -> list[object]:
     return list((await connection.execute(query)).scalars())

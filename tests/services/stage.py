@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import (
     InternalNotifyUserRequest,
@@ -36,6 +35,7 @@ from moddy.store.deliveries import (
     RequestContext,
 )
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.fakes import FakeMessenger, FakeRoles, FixedClock
 
 Attempt = Callable[[Delivery], Awaitable[Outcome]]
@@ -204,7 +204,7 @@ class Stage:
         assert accepted.delivery is not None
         delivery_id = accepted.delivery.id
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             query = sa.update(deliveries).where(deliveries.c.id == delivery_id)
             await connection.execute(query.values(**values))
 

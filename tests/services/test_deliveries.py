@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import DiscordRefused, DiscordUnavailable
 from moddy.models import NotifyAction, Snowflake
@@ -18,6 +17,7 @@ from moddy.services.schedule import GIVE_UP_AFTER, NONCE_WINDOW, RETRY_DELAYS
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import LEASE, Delivery, DeliveryKind, DeliveryState, Outcome
 from moddy.store.migrate import migrate
+from moddy.store.transactions import Connection
 from tests.services.stage import ADA, BEN, SOON_S, Stage
 
 DOWN = DiscordUnavailable("down")
@@ -275,7 +275,7 @@ async def test_a_short_outage_loses_nothing(stage: Stage) -> None:
 
 
 async def rename_table(database: Database, old: str, new: str) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
 
     await database.transaction(work)

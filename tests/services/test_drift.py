@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import users
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from tests.services.stage import OTHER_ROLE, PREMIUM_ROLE
 from tests.services.watch import Watch
 
@@ -42,7 +42,7 @@ async def test_drift(database: Database) -> None:
     for user_id in gone:
         del members[user_id]
 
-    async def edit(connection: AsyncConnection) -> None:
+    async def edit(connection: Connection) -> None:
         for user_id in ended:
             await users.save_premium(connection, user_id, premium=False, until=None)
         for user_id in begun:

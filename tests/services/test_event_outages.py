@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import BackendUnavailable
 from moddy.models import EventType, Snowflake
@@ -18,6 +17,7 @@ from moddy.store import events as event_store
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind, DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.fakes import START
 from tests.services.event_stage import DOWN, EventStage
 from tests.services.stage import ADA, BEN
@@ -155,7 +155,7 @@ async def fill(stage: EventStage, **counts: int) -> None:
             for n in range(count)
         ]
 
-        async def work(connection: AsyncConnection, rows: list[dict[str, object]] = rows) -> None:
+        async def work(connection: Connection, rows: list[dict[str, object]] = rows) -> None:
             await connection.execute(sa.insert(deliveries), rows)
 
         await stage.database.transaction(work)
@@ -269,7 +269,7 @@ async def fill_many(stage: EventStage, count: int) -> None:
     ).add_columns(*[sa.literal(START, deliveries.c.due_at.type)] * 2)
     query = sa.insert(deliveries).from_select([*columns, "due_at", "created_at"], made)
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(query)
 
     await stage.database.transaction(work)

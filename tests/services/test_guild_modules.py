@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import pytest
 from msgspec import structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
@@ -18,6 +17,7 @@ from moddy.store import guild_modules, users
 from moddy.store.database import Database
 from moddy.store.group_commit import Work
 from moddy.store.guild_modules import ModuleRow
+from moddy.store.transactions import Connection
 from tests.fakes import FixedClock
 from tests.services.stage import ADA, GUILD, OTHER_ROLE
 
@@ -137,7 +137,7 @@ async def test_a_premium_server_is_one_whose_owner_is_premium(
     assert not await gate.is_open(owner_id)
     end = clock.now() + timedelta(hours=1)
 
-    async def give(connection: AsyncConnection) -> None:
+    async def give(connection: Connection) -> None:
         await users.lock(connection, ADA)
         await users.save_premium(connection, ADA, premium=True, until=end)
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.services.premium import Premium, PremiumStatus
@@ -18,6 +17,7 @@ from moddy.store import premium_audit, users
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.fakes import RoleChange
 from tests.services.stage import ADA, GUILD, OTHER_ROLE, PREMIUM_PLANS, PREMIUM_ROLE, Stage
 
@@ -38,7 +38,7 @@ async def other_database(database: Database, migrated_url: str) -> AsyncIterator
 
 
 async def give_premium(stage: Stage, *user_ids: Snowflake, until: datetime) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         for user_id in user_ids:
             await users.lock(connection, user_id)
             await users.save_premium(connection, user_id, premium=True, until=until)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
@@ -13,6 +12,7 @@ from moddy.services.premium import Premium, PremiumStatus
 from moddy.store import premium_audit, users
 from moddy.store.database import Database
 from moddy.store.premium_audit import PremiumChange
+from moddy.store.transactions import Connection
 from tests.fakes import START, FixedClock
 
 NOW = START
@@ -61,7 +61,7 @@ async def apply(
     metadata: NotifyMetadata = NOTHING,
     user_id: Snowflake = ADA,
 ) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         user = await users.lock(connection, user_id)
         await premium.apply(
             connection, user, action, plan=plan, metadata=metadata, request_id="request"
@@ -136,7 +136,7 @@ async def test_update_without_a_plan_does_not_revive_what_has_ended(
 
 
 async def test_sweep_ends_many(database: Database, premium: Premium, clock: FixedClock) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         for number in range(1, 121):
             user_id = Snowflake(number)
             await users.lock(connection, user_id)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StaffRefused
 from moddy.models import Snowflake
 from moddy.services.staff import Authority, Description
 from moddy.staff import AuditOutcome, Refusal, StaffAction, StaffMember, StaffRole
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from tests.fakes import START
 from tests.services.refund_stage import ANNA, BERT, CUSTOMER, DEVELOPER, STRANGER, RefundStage
 
@@ -152,7 +152,7 @@ async def test_changing_and_removing(stage: RefundStage) -> None:
 async def test_an_act_and_its_note_are_one(stage: RefundStage) -> None:
     await stage.employ(ANNA)
 
-    async def work(connection: AsyncConnection, authority: Authority) -> str:
+    async def work(connection: Connection, authority: Authority) -> str:
         assert authority.person_id == ANNA
         return "done"
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import DiscordUnavailable, MissingPermissions
 from moddy.models import Snowflake, decoder
@@ -16,6 +15,7 @@ from moddy.store.database import Database
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState
 from moddy.store.delivery_rows import read_row
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.services.refund_stage import ANNA, CUSTOMER, LOG_CHANNEL, RefundStage
 
 
@@ -44,8 +44,8 @@ def stage(database: Database, channel: Channel) -> RefundStage:
 
 
 async def owed(stage: RefundStage) -> list[Delivery]:
-    async def work(connection: AsyncConnection) -> list[Delivery]:
-        return [read_row(row) for row in await connection.execute(sa.select(deliveries))]
+    async def work(connection: Connection) -> list[Delivery]:
+        return [read_row(row._mapping) for row in await connection.execute(sa.select(deliveries))]
 
     return await stage.database.read(work)
 
@@ -98,7 +98,7 @@ async def test_what_may_be_posted_already_is_not_posted_again(
     since = stage.clock.now()
     stage.clock.advance(timedelta(days=1))
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(sa.update(deliveries).values(sending_since=since))
 
     await stage.database.transaction(work)

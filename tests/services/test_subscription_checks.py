@@ -6,7 +6,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import (
     BackendContractBroken,
@@ -18,6 +17,7 @@ from moddy.models import NotifyAction, Snowflake, SubscriptionStatus
 from moddy.services.premium import PremiumStatus
 from moddy.store import premium_audit, users
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from tests.services.stage import ADA, BEN, PREMIUM_ROLE
 from tests.services.watch import BRAKE, GRACE, Watch, subscription
 
@@ -188,7 +188,7 @@ async def test_rows_edited_by_hand(watch: Watch) -> None:
     watch.backend.customers[ADA] = subscription()
     await watch.turn_off(ADA)
 
-    async def turn_on(connection: AsyncConnection) -> None:
+    async def turn_on(connection: Connection) -> None:
         await users.lock(connection, BEN)
         await users.save_premium(connection, BEN, premium=True, until=None)
 

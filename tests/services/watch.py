@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake, Subscription, SubscriptionInfoResponse, SubscriptionStatus
 from moddy.services.newcomers import Newcomers
@@ -19,6 +18,7 @@ from moddy.services.subscription_checks import SubscriptionChecks
 from moddy.store import role_grants, users
 from moddy.store.database import Database
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.fakes import START, FakeBackend
 from tests.services.stage import GUILD, PREMIUM_ROLE, Stage
 
@@ -121,7 +121,7 @@ class Watch:
             wake=stage.deliveries.wake,
         )
 
-    async def _hold(self, _connection: AsyncConnection, count: int) -> None:
+    async def _hold(self, _connection: Connection, count: int) -> None:
         self.held.append(count)
 
     async def join(self, *user_ids: Snowflake) -> None:
@@ -151,7 +151,7 @@ class Watch:
     async def turn_off(self, *user_ids: Snowflake) -> None:
         """Edit rows: these users are not premium any more, and nobody says why."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             for user_id in user_ids:
                 await users.save_premium(connection, user_id, premium=False, until=None)
 
@@ -184,8 +184,9 @@ class Watch:
             table.due_at <= self.stage.clock.now(),
         )
 
-        async def count(connection: AsyncConnection) -> int:
-            return (await connection.execute(due)).scalar_one()
+        async def count(connection: Connection) -> int:
+            found: int = await connection.scalar(due)
+            return found
 
         if not await self.stage.database.read(count):
             return

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+import sqlalchemy as sa
 
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 
+_SLEEP = sa.text("SELECT pg_sleep(0.005)")
 PATIENCE = 20.0  # seconds; only a test that goes wrong waits as long
 
 
@@ -19,18 +21,16 @@ class Holding:
         self._on_thread = database.is_sqlite
         self._loop = asyncio.get_running_loop()
         self.inside = asyncio.Event()
-        self._leave = asyncio.Event()
-        self._leave_thread = threading.Event()
+        self._leave = threading.Event()
 
-    async def hold(self, _connection: AsyncConnection) -> None:
+    async def hold(self, connection: Connection) -> None:
         """Work: say that it is under way, and wait."""
         self._loop.call_soon_threadsafe(self.inside.set)
         if self._on_thread:
-            self._leave_thread.wait(PATIENCE)
-        else:
-            await self._leave.wait()
+            self._leave.wait(PATIENCE)
+        while not self._leave.is_set():
+            await connection.execute(_SLEEP)
 
     def release(self) -> None:
         """Let all of it go on."""
         self._leave.set()
-        self._leave_thread.set()

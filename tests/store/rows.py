@@ -6,7 +6,6 @@ import hashlib
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import deliveries as store
@@ -21,6 +20,7 @@ from moddy.store.deliveries import (
     RequestContext,
 )
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.fakes import START
 
 NOW = START
@@ -65,7 +65,7 @@ async def insert(
     for row in rows:
         stored = row
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await store.insert(connection, stored, context(key, body), answer=answer)  # noqa: B023
 
         await database.transaction(work)

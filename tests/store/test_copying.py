@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreNotEmpty, StoreUnavailable
 from moddy.store.copying import BATCH, copy_store
 from moddy.store.database import Database, open_database
 from moddy.store.migrate import migrate
 from moddy.store.tables import deliveries, metadata, staff_audit
+from moddy.store.transactions import Connection
 
 NOW = datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 Pair = tuple[Database, Database]
@@ -53,7 +53,7 @@ def value(column: sa.Column[Any], number: int) -> object:
 
 
 async def fill(database: Database, rows: int) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         for table in metadata.sorted_tables:
             count = rows if table is deliveries else 3
             columns = [one for one in table.columns if one.name != "sequence"]
@@ -66,7 +66,7 @@ async def fill(database: Database, rows: int) -> None:
 
 
 async def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    async def work(connection: AsyncConnection) -> dict[str, list[tuple[Any, ...]]]:
+    async def work(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         found = {}
         for name, table in metadata.tables.items():
             rows = await connection.execute(sa.select(table).order_by(*table.primary_key.columns))
@@ -85,7 +85,7 @@ async def test_every_row_arrives_and_numbers_go_on(pair: Pair) -> None:
     assert await content(target) == await content(source)
     entry = {one.name: value(one, 8) for one in staff_audit.columns if one.name != "sequence"}
 
-    async def add(connection: AsyncConnection) -> None:
+    async def add(connection: Connection) -> None:
         await connection.execute(sa.insert(staff_audit).values(entry))
 
     await target.transaction(add)
@@ -113,7 +113,7 @@ async def test_all_or_nothing(pair: Pair) -> None:
     await fill(source, 5)
     await migrate(target)
 
-    async def spoil(connection: AsyncConnection) -> None:
+    async def spoil(connection: Connection) -> None:
         # Sorted last or not: some table is filled before this one cannot be.
         await connection.execute(sa.text("ALTER TABLE users RENAME COLUMN locale TO language"))
 

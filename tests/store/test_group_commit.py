@@ -6,12 +6,12 @@ import asyncio
 import random
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import memory, users
 from moddy.store.database import BUSY_TIMEOUT, Database, open_database
 from moddy.store.postgresql import WRITERS
+from moddy.store.transactions import Connection
 from tests.store.holding import Holding
 
 
@@ -41,7 +41,7 @@ async def test_cancelled_before_its_turn_is_not_run(database: Database) -> None:
 async def test_cancelled_at_any_moment(database: Database) -> None:
     """Whatever was going on, what follows finds no lock held and no half transaction."""
 
-    async def both(connection: AsyncConnection, value: str) -> None:
+    async def both(connection: Connection, value: str) -> None:
         for key in ("one", "other"):
             await memory.remember(connection, key, value)
 
@@ -62,7 +62,7 @@ async def test_group_shares_a_commit_and_each_gets_its_own_result(migrated_url: 
     commits: list[str] = []
     async with open_database(migrated_url, checkpoint=commits.append) as database:
 
-        async def work(connection: AsyncConnection, n: int) -> int:
+        async def work(connection: Connection, n: int) -> int:
             await memory.remember(connection, f"key {n}", "value")
             return n
 
@@ -76,7 +76,7 @@ async def test_group_shares_a_commit_and_each_gets_its_own_result(migrated_url: 
 
 
 async def test_one_failure_in_a_group_is_nobody_elses(database: Database) -> None:
-    async def fail(connection: AsyncConnection) -> None:
+    async def fail(connection: Connection) -> None:
         await memory.remember(connection, "bad", "value")
         raise LookupError("of the caller's own")
 
@@ -97,7 +97,7 @@ async def test_groups_do_not_wait_for_each_other_in_a_circle(database: Database)
     order = random.Random(7)  # noqa: S311 (the same order each time)
     ids = [Snowflake(order.randrange(1, 9)) for _ in range(200)]
 
-    async def work(connection: AsyncConnection, user_id: Snowflake) -> None:
+    async def work(connection: Connection, user_id: Snowflake) -> None:
         await users.lock(connection, user_id)
         await asyncio.sleep(0)
 

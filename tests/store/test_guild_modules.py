@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from msgspec import structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.store import guild_modules, saved_roles
@@ -15,6 +14,7 @@ from moddy.store.database import Database
 from moddy.store.guild_modules import ModuleRow
 from moddy.store.saved_roles import SavedRoles
 from moddy.store.tables import role_grants
+from moddy.store.transactions import Connection
 
 NOW = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
 GUILD, OTHER = Snowflake("18446744073709551615"), Snowflake(2)
@@ -36,7 +36,7 @@ def module(guild_id: Snowflake = GUILD, name: str = "welcome", **values: object)
 
 
 async def change(database: Database, row: ModuleRow) -> ModuleRow:
-    async def work(connection: AsyncConnection) -> ModuleRow:
+    async def work(connection: Connection) -> ModuleRow:
         found = await guild_modules.lock(connection, row)
         await guild_modules.save(connection, row)
         return found
@@ -69,7 +69,7 @@ async def test_guilds_with_a_module_on(database: Database) -> None:
 async def test_changes_of_one_module_wait_for_each_other(database: Database) -> None:
     """Each adds a letter to what it read; none may get lost."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         row = await guild_modules.lock(connection, module(settings=b""))
         await asyncio.sleep(0)
         await guild_modules.save(connection, structs.replace(row, settings=row.settings + b"x"))
@@ -124,7 +124,7 @@ async def test_a_return_is_marked_whatever_the_clocks_say(database: Database) ->
     """This machine's clock may be ahead of Discord's when a member leaves and returns at once."""
     await keep(database, saved(ADA, READER, at=NOW + HOUR), NOW - HOUR)
 
-    async def mark(connection: AsyncConnection) -> SavedRoles | None:
+    async def mark(connection: Connection) -> SavedRoles | None:
         assert await saved_roles.mark_returned(connection, GUILD, BEN, NOW) is None
         return await saved_roles.mark_returned(connection, GUILD, ADA, NOW)
 
@@ -138,7 +138,7 @@ async def test_a_return_is_marked_whatever_the_clocks_say(database: Database) ->
 
 
 async def test_what_moddy_granted(database: Database) -> None:
-    async def grant(connection: AsyncConnection) -> None:
+    async def grant(connection: Connection) -> None:
         for guild_id, user_id, role_id in (
             (GUILD, ADA, READER),
             (GUILD, ADA, WRITER),

@@ -6,7 +6,6 @@ import asyncio
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import MAX_SNOWFLAKE, Snowflake
 from moddy.store import leases
@@ -18,6 +17,7 @@ from moddy.store.deliveries import (
     Outcome,
 )
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.store.rows import (
     ADA,
     BEN,
@@ -171,7 +171,7 @@ async def test_kind_of_a_newer_version_is_left_alone(database: Database) -> None
     await insert(database, strange, known)
     unknown = sa.update(deliveries).where(deliveries.c.id == strange.id).values(kind="newer")
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(unknown)
 
     await database.transaction(work)

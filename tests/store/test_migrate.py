@@ -16,7 +16,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import SchemaTooNew, StoreUnavailable
 from moddy.store import migrate as migrations
@@ -24,6 +23,7 @@ from moddy.store import premium_audit, users
 from moddy.store.database import Database, open_database
 from moddy.store.migrate import HEAD, migrate
 from moddy.store.tables import metadata
+from moddy.store.transactions import Connection
 from tests.store.rows import ADA
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,11 @@ from moddy.store import migrate
 from moddy.store.database import open_database
 
 async def main():
-    async with open_database(sys.argv[1]) as database, database.engine.begin() as connection:
+    async with (
+        open_database(sys.argv[1]) as database,
+        database.connect_patiently() as connection,
+        connection.begin(),
+    ):
         await connection.run_sync(migrate._upgrade, None)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -73,7 +77,7 @@ async def table_names(database: Database) -> set[str]:
 
 
 async def execute(database: Database, *statements: str) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         for statement in statements:
             await connection.execute(sa.text(statement))
 
@@ -161,6 +165,7 @@ async def test_three_processes_at_once(database_url: str) -> None:
     assert [out.decode().strip() for out, _ in outputs] == [HEAD] * 3, outputs
 
 
+@pytest.mark.slow
 async def test_waits_for_an_upgrade_that_takes_longer_than_a_transaction_may(
     database_url: str,
 ) -> None:
@@ -168,7 +173,11 @@ async def test_waits_for_an_upgrade_that_takes_longer_than_a_transaction_may(
     started = asyncio.Event()
 
     async def upgrade_slowly() -> None:
-        async with open_database(database_url) as other, other.engine.begin() as connection:
+        async with (
+            open_database(database_url) as other,
+            other.connect_patiently() as connection,
+            connection.begin(),
+        ):
             if not other.is_sqlite:
                 lock = sa.func.pg_advisory_xact_lock(migrations._ADVISORY_LOCK)
                 await connection.execute(sa.select(lock))

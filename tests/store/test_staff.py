@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.errors import StoreUnavailable
 from moddy.models import Snowflake
 from moddy.staff import AuditEntry, AuditOutcome, StaffAction, StaffMember, StaffRole
 from moddy.store import staff, staff_audit
 from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from tests.fakes import START
 
 ANNA = Snowflake("18446744073709551615")
@@ -70,7 +70,7 @@ async def test_an_entry_comes_back_as_it_was(database: Database) -> None:
 async def test_the_trail_only_grows(database: Database, statement: str) -> None:
     await database.transaction(lambda c: staff_audit.add(c, ENTRY))
 
-    async def tamper(connection: AsyncConnection) -> None:
+    async def tamper(connection: Connection) -> None:
         await connection.execute(sa.text(statement))
 
     with pytest.raises((DBAPIError, StoreUnavailable)):

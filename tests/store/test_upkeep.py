@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.store import upkeep
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import DeliveryState
 from moddy.store.migrate import migrate
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.store.rows import ADA, NOW
 
 # The states that the contract of housekeeping names, written another way than in the module.
@@ -78,7 +78,7 @@ async def test_one_that_is_retried_meanwhile_stays(postgresql_url: str) -> None:
 
 async def check_retried_meanwhile(database: Database) -> None:
     await insert(database, row(1, "dead", 1))
-    async with database.engine.connect() as connection, connection.begin():
+    async with database.connect_patiently() as connection, connection.begin():
         await connection.execute(
             sa.update(deliveries).values(state="pending", finished_at=None, due_at=NOW)
         )
@@ -110,7 +110,7 @@ async def test_reads_by_index(database: Database) -> None:
     assert "TEMP B-TREE" not in plan
 
 
-async def explain_removal(connection: AsyncConnection) -> str:
+async def explain_removal(connection: Connection) -> str:
     """Return the plan of the statement that `remove_finished` really makes."""
     statements: list[tuple[str, object]] = []
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy.exc import StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import MAX_SNOWFLAKE, Snowflake
 from moddy.store import memory, premium_audit, users
 from moddy.store.database import Database
 from moddy.store.premium_audit import PremiumChange
+from moddy.store.transactions import Connection
 from moddy.store.users import User
 from tests.store.rows import ADA, BEN, NOW
 
@@ -33,7 +33,7 @@ async def find(database: Database, user_id: Snowflake = ADA) -> User:
 async def save_premium(
     database: Database, user_id: Snowflake, *, premium: bool, until: datetime | None = None
 ) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await users.lock(connection, user_id)
         await users.save_premium(connection, user_id, premium=premium, until=until)
 
@@ -79,7 +79,7 @@ async def test_naive_moment_is_refused(database: Database) -> None:
 
 
 async def test_event_created_and_locale(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         ada = await users.lock(connection, ADA)
         await users.save_event(connection, ada, created=NOW, plan="moddy_max")
         ada = await users.lock(connection, ADA)
@@ -112,7 +112,7 @@ async def test_ended_grace_is_found(database: Database) -> None:
     kept = [(True, None, 0), (True, 1, -5), (True, -9, 1), (True, None, 1), (False, None, -5)]
     for number, (premium, until, grace) in enumerate(kept, start=1):
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             user_id = Snowflake(number)  # noqa: B023
             await users.lock(connection, user_id)
             await users.save_premium(
@@ -131,7 +131,7 @@ async def test_ended_grace_is_found(database: Database) -> None:
 async def test_transactions_of_one_user_wait_for_each_other(database: Database) -> None:
     """Each adds a letter to what it read; none may get lost."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         user = await users.lock(connection, ADA)
         await asyncio.sleep(0)
         await users.save_locale(connection, ADA, (user.locale or "") + "x")
@@ -160,7 +160,7 @@ async def test_audit_trail(database: Database) -> None:
         )
     ]
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         for change in changes:
             await premium_audit.add(connection, change)
 

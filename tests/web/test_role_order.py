@@ -6,8 +6,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from moddy.errors import DiscordUnavailable, MemberNotFound
 from moddy.models import Snowflake, encode
 from moddy.services.intake import new_delivery_id
@@ -17,7 +15,9 @@ from moddy.store import users
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import Delivery, DeliveryKind, DeliveryState, RequestContext
 from moddy.store.migrate import migrate
+from moddy.store.transactions import Connection
 from tests.fakes import START
+from tests.store.holding import Holding
 from tests.web.api import GUILD, PREMIUM_ROLE, Api, Setup, open_api
 
 USER = Snowflake.parse("42")
@@ -122,24 +122,22 @@ async def test_one_that_fails_while_a_newer_one_is_being_accepted(postgresql_url
             assert (await api.update_roles(TAKE)).status_code == 202
             await api.roles.gate.reached.wait()
 
-            inserted, commit = asyncio.Event(), asyncio.Event()
+            holding = Holding(other)
             accepting = asyncio.create_task(
-                other.transaction(lambda c: _accept_elsewhere(c, inserted, commit))
+                other.transaction(lambda c: _accept_elsewhere(c, holding))
             )
-            await inserted.wait()
+            await holding.inside.wait()
             api.roles.change_error = MemberNotFound("left meanwhile")
             api.roles.gate.open()
             await asyncio.sleep(0.3)  # for a recording that does not wait for the other commit
             api.roles.change_error = None
-            commit.set()
+            holding.release()
             await accepting
             await _settle(api)
             assert await _states(api) == ["replaced", "delivered"]
 
 
-async def _accept_elsewhere(
-    connection: AsyncConnection, inserted: asyncio.Event, commit: asyncio.Event
-) -> None:
+async def _accept_elsewhere(connection: Connection, holding: Holding) -> None:
     """Do as `RoleUpdates` does to accept an update, with a pause before the commit."""
     await users.lock(connection, USER)
     await store.replace_older(connection, DeliveryKind.ROLES, USER, now=START)
@@ -153,8 +151,7 @@ async def _accept_elsewhere(
     )
     context = RequestContext(request_id="elsewhere", body_hash=bytes(32))
     await store.insert(connection, delivery, context)
-    inserted.set()
-    await commit.wait()
+    await holding.hold(connection)
 
 
 async def _states(api: Api) -> list[str]:

@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import discord
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import Snowflake
 from moddy.ports import Clock
 from moddy.store import saved_roles
 from moddy.store.database import Database
 from moddy.store.saved_roles import SavedRoles
+from moddy.store.transactions import Connection
 
 # Members who are written together; others share the transaction.
 BATCH = 200
@@ -87,7 +87,7 @@ class Keeper:
         guild_id = rows[0][0].guild_id
         user_ids = [row.user_id for row, _ in rows]
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             granted = await saved_roles.find_granted(connection, guild_id, user_ids)
             kept = [(_without(row, granted), joined_at) for row, joined_at in rows]
             await saved_roles.keep(connection, kept)
