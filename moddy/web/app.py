@@ -16,7 +16,7 @@ from moddy.signing import Signer
 from moddy.web import keys, openapi, root
 from moddy.web.auth import make_authenticator
 from moddy.web.bodies import MAX_BODY
-from moddy.web.dispatch import ANSWER_WITHIN, make_dispatch
+from moddy.web.dispatch import ANSWER_LIMIT, ANSWER_WITHIN, make_dispatch
 from moddy.web.endpoints import ENDPOINTS
 from moddy.web.places import Places
 from moddy.web.server import request_limit
@@ -45,7 +45,9 @@ def make_app(
     """
     dispatch = make_dispatch(
         make_authenticator(secret, previous_secret),
-        places=Places(request_limit() if max_requests is None else max_requests),
+        places=Places(
+            request_limit() if max_requests is None else max_requests, seconds=ANSWER_LIMIT
+        ),
         signer=signer,
         answer_within=answer_within,
         observe=metrics.add_request,
@@ -67,7 +69,7 @@ def make_app(
 
 def make_public_app() -> web.Application:
     """Return what the public port serves: liveness, and nothing of the internal API."""
-    dispatch = make_dispatch(None, places=Places(request_limit()))
+    dispatch = make_dispatch(None, places=Places(request_limit(), seconds=ANSWER_LIMIT))
     app = web.Application(middlewares=[dispatch], client_max_size=MAX_BODY)
     _add(app, "GET", "/", root.describe)
     _add(app, "GET", "/healthz", root.live)

@@ -10,10 +10,10 @@ from enum import Enum, EnumMeta
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from moddy.models import from_json
-from moddy.web.keys import DEADLINE
+from moddy.web.keys import CALL
 from moddy.web.refusals import Refusal
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ T = TypeVar("T")
 MAX_BODY = 65_536  # bytes
 # Beyond it a float is not exact, and so not the same JSON number as an integer.
 _EXACT_FLOAT = 2.0**53
+_SORTED = msgspec.json.Encoder(order="sorted")
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 
@@ -53,29 +54,39 @@ async def read_body(request: web.Request) -> bytes:
     Raises:
         Refusal: 413 too large, 408 too slow, 400 broken off.
     """
+    call = request[CALL]
+    if call.body is not None:
+        return call.body
     if (request.content_length or 0) > MAX_BODY:
         raise too_large()
     try:
         if request.content.is_eof():  # it came with the headers, as most do
-            return await request.read()
-        async with asyncio.timeout_at(request[DEADLINE]):
-            await _ask_for_body(request)
-            return await request.read()
+            body = request.content.read_nowait()
+        else:
+            async with asyncio.timeout_at(call.deadline):
+                await _ask_for_body(request)
+                body = await request.read()
     except TimeoutError:
         raise Refusal(408, "The body did not arrive in time") from None
     except web.RequestPayloadError:
         raise Refusal(400, "The body is not encoded as its headers say") from None
     except ConnectionError:  # the caller went away: nobody reads this answer
         raise Refusal(400, "The body is truncated") from None
+    if len(body) > MAX_BODY:
+        raise too_large()
+    call.body = body
+    return body
 
 
 def _check_headers(request: web.Request) -> None:
-    content_type = request.content_type
-    if content_type != "application/json" and not (
-        content_type.startswith("application/") and content_type.endswith("+json")
-    ):
-        raise Refusal(415, "Content-Type: expected application/json")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) != "application/json":  # it may say more, or mean the same
+        content_type = request.content_type
+        if content_type != "application/json" and not (
+            content_type.startswith("application/") and content_type.endswith("+json")
+        ):
+            raise Refusal(415, "Content-Type: expected application/json")
+    if headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise Refusal(415, "Content-Encoding: expected none")
 
 
@@ -100,7 +111,7 @@ def hash_json(value: Any) -> bytes:
         Refusal: 400, nested too deeply; decoding allows more levels than this does.
     """
     try:
-        return hashlib.sha256(msgspec.json.encode(_canonical(value), order="sorted")).digest()
+        return hashlib.sha256(_SORTED.encode(_canonical(value))).digest()
     except RecursionError:
         raise _too_deep() from None
 

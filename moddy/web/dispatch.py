@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 from structlog.typing import FilteringBoundLogger
 
 from moddy.errors import StoreUnavailable
@@ -21,7 +21,7 @@ from moddy.request_ids import current_request_id, new_request_id
 from moddy.signing import Signer
 from moddy.web.auth import Authenticator, is_internal
 from moddy.web.bodies import too_large
-from moddy.web.keys import DEADLINE
+from moddy.web.keys import CALL, Call
 from moddy.web.places import Places
 from moddy.web.refusals import Refusal, json_response, store_unavailable
 from moddy.web.signatures import require_signature
@@ -37,6 +37,7 @@ ANSWER_LIMIT = 8.8
 # Prometheus reads it, which cannot sign; the secret it needs like everybody.
 SCRAPED = "/internal/metrics"
 _PROBES = {"/", "/healthz", "/internal/health"}
+REQUEST_ID = istr("X-Request-ID")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Takes an answered request's method, route, status and seconds.
 Observe = Callable[[str, str, int, float], None]
@@ -64,56 +65,47 @@ def make_dispatch(
 
     @web.middleware
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = time.perf_counter()
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-        token = current_request_id.set(request_id)
-        request[DEADLINE] = asyncio.get_running_loop().time() + answer_within
+        started = asyncio.get_running_loop().time()
+        request_id = request.headers.get(REQUEST_ID)
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = new_request_id()
+        # A request is a task of its own, and so needs not to take this back.
+        current_request_id.set(request_id)
+        request[CALL] = Call(deadline=started + answer_within)
         try:
-            response = await _answer(
-                request, handler, authenticate, signer, places, request_id=request_id
-            )
-            response.headers["X-Request-ID"] = request_id
-            # Instead of aiohttp's and Python's versions.
-            response.headers["Server"] = "Moddy"
-            seconds, route = time.perf_counter() - started, _route(request)
-            observe(request.method, route, response.status, seconds)
-            _log_request(lines, request.method, route, response.status, seconds)
-            return response
-        finally:
-            current_request_id.reset(token)
+            guarded = authenticate is not None and is_internal(request.path)
+            if authenticate is not None and guarded:
+                authenticate(request)
+            with places:
+                if signer is not None and guarded and request.path != SCRAPED:
+                    await require_signature(request, signer)
+                response = await handler(request)
+        except Exception as error:  # noqa: BLE001 (the edge)
+            response = _refuse(request, error)
+        headers = response.headers
+        headers[REQUEST_ID] = request_id
+        # Instead of aiohttp's and Python's versions.
+        headers[hdrs.SERVER] = "Moddy"
+        seconds, route = asyncio.get_running_loop().time() - started, _route(request)
+        observe(request.method, route, response.status, seconds)
+        _log_request(lines, request.method, route, response.status, seconds)
+        return response
 
     return dispatch
 
 
-async def _answer(
-    request: web.Request,
-    handler: Handler,
-    authenticate: Authenticator | None,
-    signer: Signer | None,
-    places: Places,
-    *,
-    request_id: str,
-) -> web.StreamResponse:
-    try:
-        guarded = authenticate is not None and is_internal(request.path)
-        if authenticate is not None and guarded:
-            authenticate(request)
-        with places:
-            async with asyncio.timeout(ANSWER_LIMIT):
-                if signer is not None and guarded and request.path != SCRAPED:
-                    await require_signature(request, signer)
-                return await handler(request)
-    except Refusal as refusal:
-        return refusal.response()
-    except web.HTTPException as error:
+def _refuse(request: web.Request, error: Exception) -> web.StreamResponse:
+    """Return the answer to a request that a handler has not answered."""
+    if isinstance(error, Refusal):
+        return error.response()
+    if isinstance(error, web.HTTPException):
         return _http_error(error)
-    except (StoreUnavailable, TimeoutError):
+    if isinstance(error, StoreUnavailable | TimeoutError):
         return store_unavailable().response()
-    except Exception:  # the edge: the caller learns an id to look for, and nothing else
-        log.exception("request failed unexpectedly", route=_route(request))
-        body = ErrorResponse(error="Internal server error", request_id=request_id)
-        return json_response(500, encode(body))
+    # The caller learns an id to look for, and nothing else.
+    log.error("request failed unexpectedly", route=_route(request), exc_info=error)
+    body = ErrorResponse(error="Internal server error", request_id=current_request_id.get())
+    return json_response(500, encode(body))
 
 
 def _log_request(
@@ -130,7 +122,7 @@ def _log_request(
     )
 
 
-def _http_error(error: web.HTTPException) -> web.Response:
+def _http_error(error: web.HTTPException) -> web.StreamResponse:
     """Return aiohttp's own answer (404, 405, 413 …) in the contract's form."""
     if error.status == 413:
         return too_large().response()

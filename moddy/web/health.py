@@ -10,7 +10,7 @@ from moddy.web.keys import HEALTH
 from moddy.web.refusals import json_response
 
 
-async def check(request: web.Request) -> web.Response:
+async def check(request: web.Request) -> web.StreamResponse:
     """Tell the health; 200 in both cases."""
     status = await request.app[HEALTH].status()
     body = InternalHealthResponse(status=status, service="discord-bot", version=__version__)

@@ -14,7 +14,7 @@ from moddy.services.intake import Accepted
 from moddy.signing import ID
 from moddy.store.deliveries import RequestContext
 from moddy.web.bodies import hash_json
-from moddy.web.keys import DEADLINE, MESSAGE_ID
+from moddy.web.keys import CALL
 from moddy.web.refusals import Refusal, json_response
 
 HEADER = "Idempotency-Key"
@@ -32,7 +32,7 @@ def read_context(request: web.Request, body: Any, *, event_id: str | None) -> Re
     Raises:
         Refusal: 422, the key is not 1 to 255 visible ASCII characters.
     """
-    key, field = request.get(MESSAGE_ID), ID
+    key, field = request[CALL].message_id, ID
     if key is None:
         key, field = request.headers.get(HEADER), HEADER
     if key is None:
@@ -51,9 +51,11 @@ def reused_key() -> Refusal:
     return Refusal(422, "Idempotency-Key reused with a different body", field=HEADER)
 
 
-async def respond(request: web.Request, deliveries: Deliveries, accepted: Accepted) -> web.Response:
+async def respond(
+    request: web.Request, deliveries: Deliveries, accepted: Accepted
+) -> web.StreamResponse:
     """Answer an accepted request, waiting for its first attempt as long as there is time."""
-    remaining = request[DEADLINE] - asyncio.get_running_loop().time()
+    remaining = request[CALL].deadline - asyncio.get_running_loop().time()
     answer = await deliveries.answer(accepted, within=max(remaining, 0.0))
     headers = {REPLAYED: "true"} if accepted.replayed else None
     return json_response(answer.status, answer.body, headers=headers)

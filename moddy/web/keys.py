@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from msgspec import Struct
 
 from moddy.services.deliveries import Deliveries
 from moddy.services.health import Health
@@ -18,8 +19,17 @@ PREMIUM = web.AppKey("premium", Premium)
 DELIVERIES = web.AppKey("deliveries", Deliveries)
 STATUS = web.AppKey("status", Status)
 
-# What a signed request was signed as.
-MESSAGE_ID = web.RequestKey("message_id", str)
 
-# When the answer to this request has to be on its way, on the loop's clock.
-DEADLINE = web.RequestKey("deadline", float)
+class Call(Struct):
+    """What is found out about a request on its way.
+
+    `deadline` is when its answer has to be on its way, on the loop's clock; `body` is there once
+    it was read, and `message_id`, what the request was signed as, once that was checked.
+    """
+
+    deadline: float
+    body: bytes | None = None
+    message_id: str | None = None
+
+
+CALL = web.RequestKey("call", Call)

@@ -14,7 +14,7 @@ from moddy.web.keys import DELIVERIES, NOTIFICATIONS
 from moddy.web.refusals import answer_store_unavailable
 
 
-async def notify(request: web.Request) -> web.Response:
+async def notify(request: web.Request) -> web.StreamResponse:
     """Accept a notification and tell what became of its first attempt."""
     body = await read_json(request)
     parsed = convert(body, InternalNotifyUserRequest)

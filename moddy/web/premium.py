@@ -9,7 +9,7 @@ from moddy.web.keys import PREMIUM
 from moddy.web.refusals import Refusal, json_response
 
 
-async def read(request: web.Request) -> web.Response:
+async def read(request: web.Request) -> web.StreamResponse:
     """Tell whether a user is premium, and until when."""
     try:
         user_id = Snowflake.parse(request.match_info["discord_id"])

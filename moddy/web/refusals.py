@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from moddy.models import ErrorResponse, encode
 from moddy.store.deliveries import Answer
+from moddy.web.responses import JsonResponse
 
 _RETRY_AFTER = {"Retry-After": "5"}  # seconds
 
@@ -29,7 +28,7 @@ class Refusal(Exception):
         self.field = field
         self.headers = headers
 
-    def response(self) -> web.Response:
+    def response(self) -> JsonResponse:
         """Return the answer."""
         body = ErrorResponse(error=self.error, field=self.field)
         return json_response(self.status, encode(body), headers=self.headers)
@@ -45,16 +44,13 @@ def store_unavailable() -> Refusal:
     return Refusal(503, "Store unavailable", headers=_RETRY_AFTER)
 
 
-def answer_store_unavailable(answer: Answer) -> web.Response:
+def answer_store_unavailable(answer: Answer) -> JsonResponse:
     """Return the store row of an endpoint's answer table."""
     return json_response(answer.status, answer.body, headers=_RETRY_AFTER)
 
 
 def json_response(
     status: int, body: bytes, *, headers: Mapping[str, str] | None = None
-) -> web.Response:
+) -> JsonResponse:
     """Return a JSON answer from its encoded body."""
-    response = web.Response(status=status, body=body, headers=headers)
-    # JSON is UTF-8 by definition (RFC 8259) and takes no charset.
-    response.headers["Content-Type"] = "application/json"
-    return response
+    return JsonResponse(status, body, headers=headers)

@@ -13,7 +13,7 @@ from moddy.web.keys import DELIVERIES, ROLE_UPDATES
 from moddy.web.refusals import Refusal, answer_store_unavailable
 
 
-async def update(request: web.Request) -> web.Response:
+async def update(request: web.Request) -> web.StreamResponse:
     """Accept a role update and tell what became of its first attempt."""
     body = await read_json(request)
     parsed = convert(body, InternalUpdateRolesRequest)

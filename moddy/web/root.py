@@ -11,11 +11,11 @@ DESCRIPTION = encode(ServiceResponse(service="moddy-bot-internal", status="runni
 _LIVE = b'{"status":"ok"}'
 
 
-async def describe(_request: web.Request) -> web.Response:
+async def describe(_request: web.Request) -> web.StreamResponse:
     """``GET /``."""
     return json_response(200, DESCRIPTION)
 
 
-async def live(_request: web.Request) -> web.Response:
+async def live(_request: web.Request) -> web.StreamResponse:
     """``GET /healthz``: the loop turns; says nothing of Discord or the store."""
     return json_response(200, _LIVE)

@@ -12,7 +12,7 @@ from aiohttp import web
 from moddy.errors import SignatureRefused
 from moddy.signing import Signer
 from moddy.web.bodies import read_body
-from moddy.web.keys import MESSAGE_ID
+from moddy.web.keys import CALL
 from moddy.web.refusals import Refusal
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ async def require_signature(request: web.Request, signer: Signer) -> None:
     """
     body = await read_body(request)
     try:
-        request[MESSAGE_ID] = signer.verify(request.headers, body)
+        request[CALL].message_id = signer.verify(request.headers, body)
     except SignatureRefused as error:
         log.warning("signature refused", reason=str(error))
         headers = {"WWW-Authenticate": "Bearer"}

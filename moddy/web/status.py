@@ -10,12 +10,12 @@ from moddy.web.keys import STATUS
 from moddy.web.refusals import json_response
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> web.StreamResponse:
     """Tell people how Moddy stands."""
     return json_response(200, encode(await request.app[STATUS].look()))
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(request: web.Request) -> web.StreamResponse:
     """Tell Prometheus."""
     body = await request.app[STATUS].render_metrics()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

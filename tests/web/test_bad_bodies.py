@@ -158,6 +158,7 @@ async def test_something_unforeseen_tells_nothing(lite: Api, log: Log) -> None:
     assert (line["request_id"], line["error_type"]) == (request_id, "AttributeError")
 
 
+@pytest.mark.slow
 async def test_a_body_that_stops_arriving(lite: Api) -> None:
     started = time.monotonic()
     headers = (b"Content-Type: application/json", b"Content-Length: 100")
@@ -185,6 +186,7 @@ async def test_a_caller_that_goes_away(lite: Api, how: str) -> None:
 CHUNKS = [b"zz\r\n", b"5\r\n{}\r\n", b"-1\r\n", b"2\r\n{}x\r\n", b"f" * 17 + b"\r\n", b"\x00"]
 
 
+@pytest.mark.slow
 async def test_broken_chunks(lite: Api) -> None:
     async def send_chunks(chunks: bytes, secret: str, pause: float) -> int:
         headers = (b"Content-Type: application/json", b"Transfer-Encoding: chunked")

@@ -13,6 +13,7 @@ import aiohttp
 import httpx
 import hypothesis
 import msgspec
+import pytest
 from hypothesis import strategies as st
 
 from moddy.models import NotifyAction
@@ -27,6 +28,7 @@ METADATA_KEYS = ["amount", "currency", "message", "changes", "event_created", "n
 ALLOWED = {200, 202, 400, 413, 415, 422}
 
 
+@pytest.mark.slow
 async def test_five_thousand_random_requests(api: Api) -> None:
     for role_id in ("11", "12"):
         api.roles.add_role(role_id)
