@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 import click
@@ -10,6 +11,7 @@ import uvloop
 from aiohttp import web
 
 from bench.endpoint import SECRET, make_endpoint
+from moddy.__main__ import SWITCH_INTERVAL
 from moddy.config import LogFormat, LogLevel
 from moddy.logs import configure_logging
 from moddy.store.database import open_database
@@ -21,11 +23,13 @@ CONSTANT = b'{"success":true,"message":"User notified successfully","notificatio
 
 
 async def serve_moddy(port: int, database_url: str, *, stored: bool) -> None:
-    """Serve Moddy's internal API."""
+    """Serve Moddy's internal API, as `python -m moddy` runs."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     async with open_database(database_url) as database:
         await migrate(database)
         app = make_endpoint(database, FakeMessenger(), stored=stored)
         async with serve(app, port, setting="INTERNAL_PORT", loopback=True):
+            gc.freeze()
             await asyncio.Event().wait()
 
 
@@ -43,7 +47,7 @@ async def serve_bare(port: int) -> None:
         await asyncio.Event().wait()
 
 
-async def serve_comparator(port: int) -> None:
+async def serve_comparator(port: int, *, lean: bool) -> None:
     """Serve FastAPI beside a loop that stands for the bot's."""
     from bench.comparator import make_api, serve_in_thread  # noqa: PLC0415 (not Moddy's memory)
 
@@ -51,12 +55,13 @@ async def serve_comparator(port: int) -> None:
         return None
 
     loop = asyncio.get_running_loop()
-    serve_in_thread(make_api(SECRET, loop, notify=notify, is_ready=lambda: True), port)
+    app = make_api(SECRET, loop, notify=notify, is_ready=lambda: True, lean=lean)
+    serve_in_thread(app, port)
     await asyncio.Event().wait()
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["moddy", "forgetful", "bare", "comparator"]))
+@click.argument("kind", type=click.Choice(["moddy", "forgetful", "bare", "comparator", "lean"]))
 @click.option("--port", type=int, required=True)
 @click.option("--database-url", default="")
 def main(kind: str, port: int, database_url: str) -> None:
@@ -65,8 +70,8 @@ def main(kind: str, port: int, database_url: str) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if kind == "bare":
             runner.run(serve_bare(port))
-        elif kind == "comparator":
-            runner.run(serve_comparator(port))
+        elif kind in ("comparator", "lean"):
+            runner.run(serve_comparator(port, lean=kind == "lean"))
         else:
             runner.run(serve_moddy(port, database_url, stored=kind == "moddy"))
 

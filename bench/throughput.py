@@ -1,4 +1,4 @@
-"""As many requests as are answered: Moddy's API, the comparator, and a bare aiohttp handler."""
+"""As many requests as are answered: Moddy's API, the comparators, and a bare aiohttp handler."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Contest(Struct, frozen=True, kw_only=True):
     connections: int
     database: str | None = None  # of Moddy's; None: nothing is stored
     request: str = "notify"
-    others: tuple[str, ...] = ("comparator",)
+    others: tuple[str, ...] = ("comparator", "lean")
     target: str = ""
 
 
@@ -31,7 +31,7 @@ CONTESTS = {
         work="notify, 16 connections, Discord stubbed, nothing stored",
         kind="forgetful",
         connections=16,
-        others=("comparator", "bare"),
+        others=("comparator", "lean", "bare"),
         target="8 x, and 0.6 x a bare aiohttp handler",
     ),
     "sqlite": Contest(
@@ -72,7 +72,7 @@ async def measure(name: str, rounds: int, seconds: float, directory: Path) -> li
             binaries = find_binaries()
             if binaries is None:
                 return [Row(work=contest.work, moddy="PostgreSQL is not installed")]
-            server = stack.enter_context(run_postgres(binaries))
+            server = stack.enter_context(run_postgres(binaries, durable=True))
             server.execute("CREATE DATABASE bench")
             url = server.url("bench")
         servers = {}
@@ -98,6 +98,7 @@ async def measure(name: str, rounds: int, seconds: float, directory: Path) -> li
 def _row(contest: Contest, results: dict[str, list[Measured]]) -> Row:
     ours = results["moddy"]
     ratio = [ratios(_rates(ours), _rates(results["comparator"]))]
+    ratio.append(f"{ratios(_rates(ours), _rates(results['lean']))} the lean one")
     if "bare" in results:
         ratio.append(f"{ratios(_rates(ours), _rates(results['bare']), 2)} bare")
     return Row(
