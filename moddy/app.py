@@ -22,6 +22,7 @@ from moddy.signing import Signer
 from moddy.store.database import Database, open_database
 from moddy.store.deliveries import LEASE
 from moddy.store.migrate import migrate
+from moddy.watchdog import watching_loop
 from moddy.web.app import make_app, make_public_app
 from moddy.web.server import bound_port, serve
 from moddy.wiring import Ground, Services, build
@@ -70,6 +71,7 @@ async def open_moddy(
     async with AsyncExitStack() as stack:
         stack.callback(log.info, "stopped")
         metrics = Metrics()
+        stack.enter_context(watching_loop(note_freeze=metrics.loop_freezes.add))
         database = await stack.enter_async_context(
             open_database(
                 settings.database_url, checkpoint=checkpoint, observe=metrics.store_seconds.add

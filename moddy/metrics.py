@@ -134,6 +134,11 @@ class Metrics:
             "",
             _LAG_BUCKETS,
         )
+        self.loop_freezes = self._counts(
+            "moddy_loop_freezes", "Times that the event loop stood still for five seconds or more"
+        )
+        # So that the first one is an increase.
+        self.loop_freezes.values[()] = 0
         self.store_seconds = self._timings(
             "moddy_store_seconds",
             "Seconds of transactions and reads, waiting included, and of the commits they share",

@@ -11,10 +11,13 @@ import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moddy import __version__
 from moddy.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import DataCollectionUserOptions
 
 LEVELS = frozenset({"error", "critical"})
 # Seconds that the last errors have to be sent when Moddy ends.
@@ -22,6 +25,20 @@ FLUSH_TIMEOUT = 2.0
 # Identifiers that lead from a report to the log and the store.
 TAGS = ("request_id", "error_id", "delivery_id", "kind", "route", "listener", "command", "logger")
 Event = MutableMapping[str, Any]
+# What is not named here is collected once there is an integration that can.
+_NOTHING: DataCollectionUserOptions = {
+    "user_info": False,
+    "cookies": {"mode": "off"},
+    "http_headers": {"request": {"mode": "off"}},
+    "http_bodies": [],
+    "url_query_params": {"mode": "off"},
+    "graphql": {"document": False, "variables": False},
+    "gen_ai": {"inputs": False, "outputs": False},
+    "database_query_data": False,
+    "queues": False,
+    "stack_frame_variables": False,
+    "frame_context_lines": 0,
+}
 
 
 @contextmanager
@@ -45,7 +62,7 @@ def reporting_to(dsn: str) -> Iterator[None]:
             auto_enabling_integrations=False,
             include_local_variables=False,
             include_source_context=False,
-            send_default_pii=False,
+            data_collection=_NOTHING,
             max_breadcrumbs=0,
             server_name="moddy",
             shutdown_timeout=FLUSH_TIMEOUT,

@@ -8,10 +8,12 @@ import io
 import json
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sentry_sdk
 import structlog
 
 from moddy.config import LogFormat, LogLevel
@@ -98,6 +100,35 @@ def test_an_error_is_reported_by_type_and_place(sentry: Sentry, log: Any) -> Non
     assert not any(PLANTED.encode() in body for body in sentry.bodies)
     assert first["breadcrumbs"]["values"] == []
     assert first["sdk"]["integrations"] == []
+
+
+def test_nothing_is_collected_but_what_the_log_says(sentry: Sentry, log: Any) -> None:
+    """Whoever adds an integration later still collects nothing by it."""
+    with reporting_to(sentry.dsn):
+        options = sentry_sdk.get_client().options
+        log.error("failed", email=PLANTED)
+    collected = options["data_collection"]
+    assert collected.pop("provided_by_user")
+    assert _values(collected) <= {False, "off"}
+    [report] = sentry.reports()
+    assert not {"user", "request", "extra"} & set(report)
+    assert set(report["contexts"]) == {"trace"}
+
+
+def _values(tree: Any) -> set[Any]:
+    """Return what is in a tree of dicts and lists, without the dicts and lists."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        return set().union(*map(_values, tree))
+    return {tree}
+
+
+def test_the_package_complains_of_nothing(sentry: Sentry) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with reporting_to(sentry.dsn):
+            pass
 
 
 def test_without_a_dsn_nothing_is_sent(sentry: Sentry, log: Any) -> None:

@@ -47,7 +47,7 @@ def run_doctor(environ: Mapping[str, str], *, as_json: bool) -> int:
     if as_json:
         click.echo(encode(findings))
     else:
-        _show(findings)
+        show(findings)
     return EXIT_FAILED if any(one.verdict is Verdict.FAILURE for one in findings) else 0
 
 
@@ -89,11 +89,13 @@ def _wrong_setting(problem: str) -> Finding:
     return failure(name, "wrong or missing", expected)
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def show(findings: Sequence[Finding]) -> None:
+    """Print the findings for people."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         word = Text(finding.verdict.value, style=_STYLES[finding.verdict])
         lines = finding.result if finding.fix is None else f"{finding.result}\n→ {finding.fix}"
-        table.add_row(word, Text(finding.check), Text(lines))
+        # Folded: an address is not to be cut where the terminal ends.
+        table.add_row(word, Text(finding.check), Text(lines, overflow="fold"))
     console = Console(soft_wrap=False)
     console.print(table)

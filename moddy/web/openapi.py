@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,8 @@ from msgspec import Struct
 
 from moddy import __version__
 from moddy.models import MAX_SNOWFLAKE, ErrorResponse, Snowflake
-from moddy.web.endpoints import ENDPOINTS, REFUSALS, Endpoint, Example
+from moddy.web.endpoints import ENDPOINTS, Endpoint
+from moddy.web.examples import METHOD_NOT_ALLOWED, NOT_FOUND, Example
 from moddy.web.idempotency import HEADER, KEY_PATTERN, REPLAYED
 from moddy.web.refusals import json_response
 
@@ -26,15 +28,20 @@ JSON = dict[str, Any]
 _DESCRIPTION = """What the website backend can call.
 
 200 and 202 mean that a request is stored. Every answer carries `X-Request-ID`: the caller's, when
-it is 1 to 64 characters of `[A-Za-z0-9._-]`, else a new one. Unknown fields are ignored."""
+it is 1 to 64 characters of `[A-Za-z0-9._-]`, else a new one. Unknown fields are ignored. A path
+that is not here answers as `NotFound`, another method as `MethodNotAllowed`.
+
+With `INTERNAL_SIGNING_SECRETS` set, each call but that of the metrics has to carry the headers of
+Standard Webhooks as well; `webhook-id` is then its idempotency key."""
 _SNOWFLAKE = {
     "type": "string",
     "pattern": "^[0-9]{1,20}$",
     "description": f"A Discord id: digits, from 1 to {MAX_SNOWFLAKE}.",
 }
 _REFS = "#/components/schemas/{name}"
-# These come before the body is looked at, so an endpoint without a body has them as well.
-_BEFORE_BODY = (401, 403, 500, 503)
+_HEADERS = {401: ["WWW-Authenticate"], 503: ["Retry-After"]}
+# An example, and the type of its body; None for text.
+_Said = tuple[type[Struct] | None, Example]
 
 
 def document() -> JSON:
@@ -54,6 +61,12 @@ def document() -> JSON:
         "paths": {one.path: {one.method.lower(): _operation(one)} for one in ENDPOINTS},
         "components": {
             "schemas": schemas,
+            "responses": {
+                "NotFound": _response([(ErrorResponse, one) for one in NOT_FOUND]),
+                "MethodNotAllowed": _response(
+                    [(ErrorResponse, one) for one in METHOD_NOT_ALLOWED], "Allow"
+                ),
+            },
             "securitySchemes": {
                 "secret": {
                     "type": "http",
@@ -71,7 +84,7 @@ def encoded() -> bytes:
     return json.dumps(document(), indent=2, ensure_ascii=False).encode()
 
 
-async def serve(_request: web.Request) -> web.Response:
+async def serve(_request: web.Request) -> web.StreamResponse:
     """``GET /internal/openapi.json``."""
     return json_response(200, encoded())
 
@@ -91,7 +104,9 @@ def _operation(endpoint: Endpoint) -> JSON:
         examples = {name: {"value": value} for name, value in endpoint.requests.items()}
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": _content(endpoint.request, examples)},
+            "content": {
+                "application/json": {"schema": _ref(endpoint.request), "examples": examples}
+            },
         }
     if "{discord_id}" in endpoint.path:
         found = {"name": "discord_id", "in": "path", "required": True, "schema": _SNOWFLAKE}
@@ -105,60 +120,39 @@ def _parameter(name: str, schema: JSON) -> JSON:
 
 def _responses(endpoint: Endpoint) -> JSON:
     """Return the answers by status; one of the endpoint's and a refusal may share theirs."""
-    kinds: dict[int, list[type[Struct]]] = defaultdict(list)
-    examples: dict[int, JSON] = defaultdict(dict)
+    found: dict[int, list[_Said]] = defaultdict(list)
     for example in endpoint.examples:
-        examples[example.status][example.name] = {"value": _example(endpoint, example)}
-        if endpoint.answer is not None and endpoint.answer not in kinds[example.status]:
-            kinds[example.status].append(endpoint.answer)
-    for status, refusal in REFUSALS.items() if endpoint.secret else ():
-        takes_input = endpoint.request is not None or "{" in endpoint.path
-        if (
-            status in _BEFORE_BODY
-            or (endpoint.request is not None)
-            or (status == 422 and takes_input)
-        ):
-            kinds[status].append(ErrorResponse)
-            examples[status]["refused"] = {"value": msgspec.to_builtins(refusal)}
+        found[example.status].append((endpoint.answer, example))
+    # What was stored is answered alike when it is asked for again.
+    replayed = set(found) - {503} if endpoint.request is not None else set()
+    for refusal in endpoint.refusals:
+        found[refusal.status].append((ErrorResponse, refusal))
     return {
-        str(status): {
-            "description": ", ".join(name.replace("_", " ") for name in examples[status]),
-            "headers": _headers(status, endpoint),
-            "content": {"application/json": _any_of(kinds[status], examples[status])}
-            if kinds[status]
-            else {endpoint.media_type: _text(examples[status])},
-        }
-        for status in sorted(examples)
+        str(status): _response(
+            found[status],
+            *([REPLAYED] if status in replayed else _HEADERS.get(status, [])),
+            media_type=endpoint.media_type,
+        )
+        for status in sorted(found)
     }
 
 
-def _example(endpoint: Endpoint, example: Example) -> Any:
-    return msgspec.json.decode(example.body) if endpoint.answer else example.body.decode()
-
-
-def _text(examples: JSON) -> JSON:
-    return {"schema": {"type": "string"}, "examples": examples}
-
-
-def _headers(status: int, endpoint: Endpoint) -> JSON:
-    names = ["X-Request-ID"]
-    if status == 401:
-        names.append("WWW-Authenticate")
-    if status == 503:
-        names.append("Retry-After")
-    if endpoint.request is not None and status < 300:
-        names.append(REPLAYED)
-    return {name: {"schema": {"type": "string"}} for name in names}
-
-
-def _any_of(kinds: list[type[Struct]], examples: JSON) -> JSON:
-    if len(kinds) == 1:
-        return _content(kinds[0], examples)
-    return {"schema": {"anyOf": [_ref(kind) for kind in kinds]}, "examples": examples}
-
-
-def _content(kind: type[Struct], examples: JSON) -> JSON:
-    return {"schema": _ref(kind), "examples": examples}
+def _response(said: Sequence[_Said], *headers: str, media_type: str = "application/json") -> JSON:
+    """Return one response; what has no Struct is text of `media_type`."""
+    kinds = list(dict.fromkeys(kind for kind, _ in said if kind is not None))
+    refs = [_ref(kind) for kind in kinds] or [{"type": "string"}]
+    examples = {
+        one.name: {"value": one.body.decode() if kind is None else msgspec.json.decode(one.body)}
+        for kind, one in said
+    }
+    schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+    return {
+        "description": ", ".join(name.replace("_", " ") for name in examples),
+        "headers": {name: {"schema": {"type": "string"}} for name in ("X-Request-ID", *headers)},
+        "content": {
+            "application/json" if kinds else media_type: {"schema": schema, "examples": examples}
+        },
+    }
 
 
 def _ref(kind: type[Struct]) -> JSON:

@@ -16,8 +16,9 @@ from yarl import URL
 
 from moddy.config import Settings
 from moddy.doctor import run_doctor
-from moddy.doctor.command import examine
-from moddy.doctor.findings import Finding, Verdict
+from moddy.doctor.command import examine, show
+from moddy.doctor.discord import PORTAL
+from moddy.doctor.findings import Finding, Verdict, failure
 from moddy.doctor.machine import check_clock, check_port
 from moddy.models import Snowflake
 from moddy.sandbox.backend import running_backend
@@ -158,6 +159,7 @@ async def test_backend(place: Place) -> None:
     assert found.verdict is Verdict.FAILURE
 
 
+@pytest.mark.slow
 async def test_port_that_is_taken(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -224,3 +226,12 @@ def test_wrong_setting_is_named_and_its_value_is_not(
     assert "planted" not in printed
     assert run_doctor({"INTERNAL_PORT": "planted"}, as_json=False) == 1
     assert "INTERNAL_PORT" in capsys.readouterr().out
+
+
+def test_nothing_is_cut_where_the_terminal_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    show([failure("Discord token", "refused", f"reset it ({PORTAL}) and set DISCORD_TOKEN")])
+    printed = "".join(capsys.readouterr().out.split())
+    assert PORTAL in printed

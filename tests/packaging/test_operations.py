@@ -8,6 +8,7 @@ import re
 import pytest
 
 from moddy.metrics import Metrics
+from moddy.services.passes import Counters
 from tests.packaging.project import ROOT
 from tests.promtool import run_promtool
 
@@ -36,6 +37,12 @@ def test_alerts_read_what_there_is() -> None:
     read = set(NAME.findall(ALERTS))
     assert read
     assert read <= exposed()
+
+
+def test_what_is_asked_of_reconciliation_is_counted() -> None:
+    asked = set(re.findall(r'what="(\w+)"', ALERTS + "".join(expressions())))
+    assert "held" in asked
+    assert asked <= set(Counters.__struct_fields__)
 
 
 def test_dashboard_reads_what_there_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -32,6 +33,10 @@ class Canaries:
         number = len(self._planted)
         return self._plant(place, "secret", f"canary-secret-{number:03}-{place.replace(' ', '-')}")
 
+    def signing_secret(self, place: str) -> str:
+        """Return a secret as Standard Webhooks has them."""
+        return "whsec_" + base64.b64encode(self.secret(place).encode()).decode()
+
     def email(self, place: str) -> str:
         """Return somebody's address."""
         number = len(self._planted)
@@ -47,10 +52,15 @@ class Canaries:
         words = self._plant(place, "words", f"canary words {number:03}")
         return f"{words} {self.email(place)} {self.phone(place)}"
 
-    def find(self, text: str) -> list[Find]:
-        """Return what of it is in a text, however it is spelt there."""
+    def find(self, text: str, *, beside: Collection[str] = ()) -> list[Find]:
+        """Return what of it is in a text, however it is spelt there.
+
+        What was planted in the places `beside` may be there.
+        """
         found = []
         for planted, place in self._planted.items():
+            if place.rpartition(" (")[0] in beside:
+                continue
             for spelling in spellings(planted):
                 at = text.find(spelling)
                 if at >= 0:

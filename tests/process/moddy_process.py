@@ -88,10 +88,7 @@ class ModdyProcess:
         }
         self.started_at = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "moddy",
-            *self._arguments,
+            *self._command(),
             cwd=self._directory,
             env=environment,
             stdout=PIPE,
@@ -258,6 +255,10 @@ class ModdyProcess:
         self.send_signal(signal.SIGKILL)
         await self._running.wait()
         await asyncio.gather(*self._readers)
+
+    def _command(self) -> list[str]:
+        """Return what is run."""
+        return [sys.executable, "-m", "moddy", *self._arguments]
 
     @property
     def _running(self) -> Process:

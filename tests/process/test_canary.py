@@ -10,106 +10,24 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import httpx
 import pytest
 from yarl import URL
 
 from moddy.views.invoices import OPEN_INVOICES
 from tests.postgres_server import Server
 from tests.process.canary import Canaries, spellings
+from tests.process.canary_stage import ACCOUNT, INFO, INVOICES, REFUND, Canary, canary
 from tests.process.moddy_process import ModdyProcess
-from tests.process.stage import Stage
 from tests.standins.backend import ANSWERS
-from tests.standins.discord import User
-from tests.test_sentry import Sentry, sentry
+from tests.test_sentry import sentry
 
-__all__ = ["sentry"]
-
-INFO = ("POST", "/internal/subscription/info")
-INVOICES = ("POST", "/internal/subscription/invoices")
-ACCOUNT = ("POST", "/internal/user/info")
-REFUND = ("POST", "/internal/subscription/refund")
-# Whatever goes wrong is meant to.
-ANY_ERROR = ""
-
-
-class Canary:
-    """A Moddy among canaries: its settings, its Discord and its backend are full of them."""
-
-    def __init__(self, stage: Stage, sentry: Sentry, database_url: str) -> None:
-        self.stage = stage
-        self.sentry = sentry
-        self.planted = plant = Canaries()
-        self.answers: list[str] = []
-        token, secret = plant.secret("DISCORD_TOKEN"), plant.secret("INTERNAL_API_SECRET")
-        stage.discord.tokens.add(token)
-        stage.backend.secret = secret
-        password = plant.secret("DATABASE_URL")
-        guild = stage.guild
-        guild.name = plant.words("the guild's name")
-        stage.premium_role.name = plant.words("a role's name")
-        self.channel = guild.add_text_channel(plant.words("a channel's name"))
-        self.ada = self._add_person()
-        self.staff = self._add_person()
-        self.settings = {
-            "DISCORD_TOKEN": token,
-            "INTERNAL_API_SECRET": secret,
-            "INTERNAL_API_SECRET_PREVIOUS": plant.secret("INTERNAL_API_SECRET_PREVIOUS"),
-            "DATABASE_URL": str(URL(database_url).with_password(password)),
-            "SENTRY_DSN": sentry.dsn,
-            "DEVELOPER_IDS": str(self.staff.id),
-            "REPORT_MESSAGES": "true",
-            "LOG_LEVEL": "DEBUG",
-        }
-        stage.backend.answers |= self._backend_answers()
-
-    def _add_person(self) -> User:
-        person = self.stage.add_member(self.planted.words("a user's name"))
-        person.global_name = self.planted.words("a display name")
-        return person
-
-    def _backend_answers(self) -> dict[tuple[str, str], dict[str, Any]]:
-        plant = self.planted
-        account = {**ANSWERS[ACCOUNT], "email": plant.email("the account")}
-        invoice = {
-            **ANSWERS[INVOICES]["invoices"][0],
-            "invoice_pdf": f"https://bills.example/{plant.secret('the address of an invoice')}",
-            "customer_email": plant.email("an invoice"),
-        }
-        invoices = {**ANSWERS[INVOICES], "invoices": [invoice]}
-        info = {**ANSWERS[INFO], "message": plant.words("the backend's message")}
-        return {ACCOUNT: account, INVOICES: invoices, INFO: info}
-
-    async def call(self, moddy: ModdyProcess, method: str, path: str, **how: Any) -> httpx.Response:
-        """Call the internal API, and keep the answer to look through it."""
-        response = await moddy.http.request(method, path, **how)
-        self.answers.append(f"{response.headers} {response.text}")
-        return response
-
-    async def use(self, command: str, by: User | None = None, **options: Any) -> None:
-        """Use a command, and wait until it is answered."""
-        used = await self.stage.discord.interaction(
-            by or self.ada, command, self.stage.guild, options
-        )
-        await used.wait_response(10)
-
-    async def mention(self, text: str) -> None:
-        """Write to Moddy as staff do, and wait until it answers."""
-        discord = self.stage.discord
-        before = len(self.channel.messages)
-        await discord.message(self.staff, self.channel, text, [discord.bot])
-        await discord.wait_until(lambda: len(self.channel.messages) >= before + 2, 10)
-
-
-@pytest.fixture
-def canary(stage: Stage, sentry: Sentry, postgresql_url: str) -> Canary:
-    return Canary(stage, sentry, postgresql_url)
+__all__ = ["canary", "sentry"]
 
 
 @pytest.mark.slow
-async def test_nothing_gets_out(canary: Canary, postgresql_server: Server) -> None:
-    stage = canary.stage
-    moddy = stage.moddy(ANY_ERROR, **canary.settings)
+@pytest.mark.parametrize("signs", [False, True], ids=["bearer", "signed"])
+async def test_nothing_gets_out(canary: Canary, postgresql_server: Server, signs: bool) -> None:
+    moddy = canary.start(signs=signs)
     async with moddy:
         await moddy.wait_healthy()
         await valid_requests(canary, moddy)
@@ -120,6 +38,8 @@ async def test_nothing_gets_out(canary: Canary, postgresql_server: Server) -> No
         await backend_errors(canary, moddy)
         await store_errors(canary, moddy, postgresql_server)
         await malformed_events(canary, moddy)
+        if signs:
+            await refused_signatures(canary, moddy)
         metrics = await canary.call(moddy, "GET", "/internal/metrics")
         status = await canary.call(moddy, "GET", "/internal/status")
         document = await canary.call(moddy, "GET", "/internal/openapi.json")
@@ -209,6 +129,17 @@ async def refused_requests(canary: Canary, moddy: ModdyProcess) -> None:
         await canary.call(moddy, "GET", target)
         await canary.call(moddy, "GET", target, headers={"Authorization": ""})
     await canary.call(moddy, plant.secret("the method").upper(), "/internal/health")
+
+
+async def refused_signatures(canary: Canary, moddy: ModdyProcess) -> None:
+    """Send what is signed wrongly, with something of it in each header and in the body."""
+    plant = canary.planted
+    good = {"discord_id": "42", "action": "subscription_created", "plan": plant.words("a plan")}
+    for header in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        headers = {header: plant.words(header)}
+        response = await canary.call(moddy, "POST", "/internal/notify", json=good, headers=headers)
+        assert response.status_code == 401
+    await moddy.wait_line("signature refused")
 
 
 async def commands(canary: Canary) -> None:

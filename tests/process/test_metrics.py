@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from moddy.metrics import LAG_INTERVAL
 from tests.packaging.project import ROOT
 from tests.process.moddy_process import ModdyProcess
 from tests.process.stage import Stage
@@ -32,6 +34,7 @@ async def test_what_happened_is_counted(stage: Stage) -> None:
     alice = stage.add_member("alice")
     async with stage.moddy() as moddy:
         await moddy.wait_healthy()
+        await asyncio.sleep(2 * LAG_INTERVAL)
         assert (await moddy.notify(alice.id)).status_code == 200
         assert (await moddy.update_roles(alice.id)).status_code == 200
         used = await stage.discord.interaction(alice, "subscription", stage.guild)
@@ -46,6 +49,7 @@ async def test_what_happened_is_counted(stage: Stage) -> None:
     assert (get(series, "moddy_gateway_ready"), get(series, "moddy_guilds")) == (1, 1)
     assert get(series, "moddy_discord_calls_total", status="200")
     assert get(series, "moddy_loop_lag_seconds_count")
+    assert get(series, "moddy_loop_freezes_total") == 0
     for kind in ("read", "transaction", "commit"):
         assert get(series, "moddy_store_seconds_count", kind=kind)
     for other_side in ("backend", "discord", "discord_dms"):
@@ -94,6 +98,7 @@ async def test_prometheus_finds_what_the_alerts_ask_for(stage: Stage) -> None:
         await moddy.wait_healthy()
         # The backend's own requests, which one of the alerts is about.
         await moddy.http.get("/internal/users/42/premium")
+        await asyncio.sleep(2 * LAG_INTERVAL)
         text = (await moddy.http.get("/internal/metrics")).content
     assert run_promtool("check", "metrics", text=text) == ""
     told = {name for name, _ in read(text)}
