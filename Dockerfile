@@ -16,14 +16,17 @@ RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels . \
 
 FROM python:3.13-slim
 # /data is where SQLite lives when DATABASE_URL is not set; mount a volume there to keep it.
-# (No VOLUME instruction: Railway refuses it.)
-RUN useradd --system --uid 10001 --user-group --home-dir /app --shell /usr/sbin/nologin moddy \
+# (No VOLUME instruction: Railway refuses it.) Nothing else is written to, not even /tmp: the root
+# may be read-only.
+RUN useradd --uid 10001 --user-group --no-create-home --no-log-init --home-dir /app \
+        --shell /usr/sbin/nologin moddy \
     && install --directory --owner=moddy --group=moddy /data
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DATABASE_URL=sqlite:////data/moddy.db
+    DATABASE_URL=sqlite:////data/moddy.db \
+    SQLITE_TMPDIR=/data
 WORKDIR /app
 USER 10001
 EXPOSE 3000 8080

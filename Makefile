@@ -10,7 +10,8 @@ PYTHON ?= $(shell sh tools/find-python.sh)
 VENV ?= .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 ARGS ?=
-WORKERS ?= auto
+# Much of the whole suite waits, for processes and deadlines: one worker more than processors.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The stamps carry a checksum of what they were made from, so anything new makes them anew.
@@ -21,6 +22,9 @@ PROJECT := $(INSTALLED)-$(call checksum,cat pyproject.toml moddy/__init__.py)
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: venv
+venv: $(PROJECT) ## Make the virtual environment; the other targets do so by themselves
 
 .PHONY: sandbox
 sandbox: $(PROJECT) ## Try Moddy with an in-memory Discord and website; needs no token
@@ -36,7 +40,7 @@ test: $(PROJECT) ## Run every test
 
 .PHONY: test-quick
 test-quick: $(PROJECT) ## Run the tests that need no server, process or browser
-	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 .PHONY: pictures
 pictures: $(PROJECT) ## Take a picture of every layout into build/pictures; UPDATE_PICTURES=1 writes those of docs/

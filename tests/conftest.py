@@ -8,8 +8,10 @@ from typing import Any
 
 import aioresponses.core
 import pytest
+import structlog
 from aiohttp import ClientResponse
 from aioresponses import aioresponses as mocked_requests
+from simcord.env import Env
 
 
 class _MockedResponse(ClientResponse):
@@ -18,6 +20,24 @@ class _MockedResponse(ClientResponse):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         writer: Any = SimpleNamespace(output_size=0)
         super().__init__(*args, stream_writer=writer, **kwargs)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """structlog draws a logged traceback with rich, which takes 50 ms; many tests log one."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def attentive_simcord() -> None:
+    """SimCord looks every 50 ms whether what waits for a thread, as SQLite's, has gone on."""
+    defaults = Env._settle_internal.__kwdefaults__
+    assert defaults is not None
+    assert "idle" in defaults
+    defaults["idle"] = 0.002
 
 
 @pytest.fixture

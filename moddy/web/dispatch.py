@@ -12,7 +12,6 @@ from collections.abc import Callable
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
-from multidict import istr
 from structlog.typing import FilteringBoundLogger
 
 from moddy.errors import StoreUnavailable
@@ -37,7 +36,7 @@ ANSWER_LIMIT = 8.8
 # Prometheus reads it, which cannot sign; the secret it needs like everybody.
 SCRAPED = "/internal/metrics"
 _PROBES = {"/", "/healthz", "/internal/health"}
-REQUEST_ID = istr("X-Request-ID")
+REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Takes an answered request's method, route, status and seconds.
 Observe = Callable[[str, str, int, float], None]

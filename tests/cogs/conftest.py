@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import datetime
 
 import discord
 import pytest
@@ -16,7 +16,6 @@ from simcord.components import walk_components
 from simcord.enums import ComponentType, InteractionType
 from simcord.interactions import base_payload
 from simcord.results import InteractionResult, ResponseMessage
-from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
 from moddy.bot import ModdyBot
@@ -24,14 +23,22 @@ from moddy.cogs.cooldown import Cooldown
 from moddy.cogs.customers import PER_SECONDS, USES, Customers
 from moddy.cogs.listeners import Listeners
 from moddy.cogs.presses import Presses, gather_presses
-from moddy.models import Snowflake
+from moddy.models import (
+    Snowflake,
+    Subscription,
+    SubscriptionInfoResponse,
+    SubscriptionStatus,
+)
 from moddy.sandbox.world import Person, World
-from moddy.store.database import Database, open_database
-from moddy.store.migrate import migrate
+from moddy.store.database import Database
+from moddy.store.transactions import Connection
 from moddy.views.translator import CatalogueTranslator
 from tests.fakes import FakeBackend
+from tests.migrated import migrated_sqlite_file, sqlite_database
 from tests.services.stage import Stage
 from tests.views.reading import BUTTON
+
+__all__ = ["migrated_sqlite_file", "sqlite_database"]
 
 WEBSITE = URL("https://moddy.example/account")
 
@@ -86,7 +93,7 @@ class Office:
     async def break_store(self, table: str = "deliveries", new_name: str = "gone") -> None:
         """Have every look at a table fail, as when the file cannot be read."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {new_name}"))
 
         await self.stage.database.transaction(work)
@@ -121,6 +128,26 @@ class Office:
         view.stop()
         channel = self.bot.get_partial_messageable(self.world.general.id)
         return await channel.send(view=view)
+
+
+def monthly_subscription(start: datetime, end: datetime) -> SubscriptionInfoResponse:
+    """Return what the backend says of somebody who pays 9.99 EUR a month, and goes on to."""
+    return SubscriptionInfoResponse(
+        success=True,
+        message="",
+        has_subscription=True,
+        subscription=Subscription(
+            subscription_id="sub_1",
+            customer_id="cus_1",
+            status=SubscriptionStatus.ACTIVE,
+            subscription_type="monthly",
+            current_period_start=start,
+            current_period_end=end,
+            cancel_at_period_end=False,
+            amount=999,
+            currency="eur",
+        ),
+    )
 
 
 def answers(result: InteractionResult) -> list[ResponseMessage]:
@@ -187,10 +214,8 @@ def _channel_id(message: ResponseMessage | discord.Message) -> int:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(f"sqlite:///{tmp_path / 'moddy.db'}") as opened:
-        await migrate(opened)
-        yield opened
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 @pytest.fixture

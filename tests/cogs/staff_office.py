@@ -8,7 +8,6 @@ import discord
 import sqlalchemy as sa
 from discord.ext import commands
 from simcord.builders import ChannelHandle
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.cogs.admin import PER_SECONDS, USES, Admin
 from moddy.cogs.cooldown import Cooldown
@@ -22,9 +21,6 @@ from moddy.models import (
     InvoicesResponse,
     InvoiceStatus,
     Snowflake,
-    Subscription,
-    SubscriptionInfoResponse,
-    SubscriptionStatus,
     UserInfoResponse,
 )
 from moddy.sandbox.world import Person, World
@@ -39,27 +35,13 @@ from moddy.store import staff as staff_store
 from moddy.store import staff_audit
 from moddy.store.database import Database
 from moddy.store.tables import staff as staff_table
-from tests.cogs.conftest import Office
+from moddy.store.transactions import Connection
+from tests.cogs.conftest import Office, monthly_subscription
 from tests.fakes import START
 
 JANUARY = datetime(2024, 12, 20, tzinfo=UTC)
 FEBRUARY = datetime(2025, 1, 20, tzinfo=UTC)
-SUBSCRIPTION = SubscriptionInfoResponse(
-    success=True,
-    message="",
-    has_subscription=True,
-    subscription=Subscription(
-        subscription_id="sub_1",
-        customer_id="cus_1",
-        status=SubscriptionStatus.ACTIVE,
-        subscription_type="monthly",
-        current_period_start=JANUARY,
-        current_period_end=FEBRUARY,
-        cancel_at_period_end=False,
-        amount=999,
-        currency="eur",
-    ),
-)
+SUBSCRIPTION = monthly_subscription(JANUARY, FEBRUARY)
 ACCOUNT = UserInfoResponse(
     success=True,
     message="",
@@ -158,7 +140,7 @@ class StaffOffice(Office):
     ) -> None:
         """Give a person exactly this place on the staff; None takes them off it."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await staff_store.remove(connection, person_id)
             if role is not None:
                 member = StaffMember(
@@ -198,7 +180,7 @@ class StaffOffice(Office):
     async def forget_staff(self) -> None:
         """Take everybody off the staff."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(sa.delete(staff_table))
 
         await self.stage.database.transaction(work)
@@ -206,7 +188,7 @@ class StaffOffice(Office):
     async def break_staff(self) -> None:
         """Have every look at who is staff fail, as when the file cannot be read."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(sa.text("ALTER TABLE staff RENAME TO gone"))
 
         await self.stage.database.transaction(work)

@@ -35,6 +35,8 @@ from tests.cogs.staff_office import (
 )
 from tests.views.reading import plain_text
 
+pytestmark = pytest.mark.slow
+
 # Of each action: who may. "any": all staff; a role: that one and those above.
 NEEDS = {
     StaffAction.VIEW_SUBSCRIPTION: "view",

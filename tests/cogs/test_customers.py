@@ -23,32 +23,14 @@ from moddy.models import (
     Invoice,
     InvoicesResponse,
     InvoiceStatus,
-    Subscription,
-    SubscriptionInfoResponse,
-    SubscriptionStatus,
 )
 from moddy.sandbox.world import AGENT, AWAY_CUSTOMER, CLOSED_CUSTOMER, CUSTOMER, Person
 from moddy.views.invoices import MAX_INVOICES
-from tests.cogs.conftest import WEBSITE, Office, answers, links, text
+from tests.cogs.conftest import WEBSITE, Office, answers, links, monthly_subscription, text
 
 JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2025, 2, 1, tzinfo=UTC)
-SUBSCRIPTION = SubscriptionInfoResponse(
-    success=True,
-    message="",
-    has_subscription=True,
-    subscription=Subscription(
-        subscription_id="sub_1",
-        customer_id="cus_1",
-        status=SubscriptionStatus.ACTIVE,
-        subscription_type="monthly",
-        current_period_start=JANUARY,
-        current_period_end=FEBRUARY,
-        cancel_at_period_end=False,
-        amount=999,
-        currency="eur",
-    ),
-)
+SUBSCRIPTION = monthly_subscription(JANUARY, FEBRUARY)
 INVOICES = InvoicesResponse(
     success=True,
     message="",

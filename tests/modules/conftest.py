@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from moddy.store.database import Database, open_database
-from moddy.store.migrate import migrate
+from moddy.store.database import Database
+from tests.migrated import migrated_sqlite_file, sqlite_database
 from tests.modules.club import Club
+
+__all__ = ["club", "database", "migrated_sqlite_file", "sqlite_database"]
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(f"sqlite:///{tmp_path / 'moddy.db'}") as opened:
-        await migrate(opened)
-        yield opened
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +14,12 @@ from threading import Thread
 import pytest
 
 import moddy
+from moddy.config import Settings
+from tests.packaging.image import run
 from tests.packaging.project import ROOT, read_dockerfile, read_exec_form
+from tests.process.moddy_process import EXIT_SECONDS
 
-BUILD, FINAL = read_dockerfile()
+_, FINAL = read_dockerfile()
 IMPORT_EVERYTHING = """
 import pkgutil, moddy
 for module in pkgutil.walk_packages(moddy.__path__, "moddy."):
@@ -52,8 +53,12 @@ def test_railway_takes_the_dockerfile() -> None:
     deploy = config["deploy"]
     assert deploy["healthcheckPath"] == "/healthz"
     assert deploy["healthcheckTimeout"] == 300
-    assert deploy["drainingSeconds"] > 10  # Moddy ends within 10 s after SIGTERM
+    # Moddy ends within EXIT_SECONDS of SIGTERM: tests/process/test_signals.py
+    assert type(deploy["drainingSeconds"]) is int
+    assert deploy["drainingSeconds"] > EXIT_SECONDS
+    # The old one goes on until the new one, which is healthy by then, has been given its address.
     assert type(deploy["overlapSeconds"]) is int
+    assert deploy["overlapSeconds"] > 0
     assert "startCommand" not in deploy  # it would go through a shell, which keeps SIGTERM
 
 
@@ -105,55 +110,22 @@ def test_health_check(variable: str, path: str, status: int, expected: int) -> N
     assert paths == [path]
 
 
+def test_health_check_without_settings() -> None:
+    """It asks the port that Moddy takes then; another program may have it on this machine."""
+    asked = f"or os.environ.get('INTERNAL_PORT') or '{Settings().internal_port}'"
+    assert asked in read_exec_form(dict(FINAL)["HEALTHCHECK"])[-1]
+
+
 def test_health_check_without_an_answer() -> None:
     with answer(200, []) as port:
         pass
     assert check_health(PORT=str(port)) == 1
 
 
-def build(source: Path, tools: Path, venv: Path) -> None:
-    """Do what the build stage does, with `venv` in the place of /venv."""
-    subprocess.run([sys.executable, "-m", "venv", tools], check=True, timeout=60)
-    environment = os.environ | {"PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
-    environment.pop("PYTHONPATH", None)
-    for name, arguments in BUILD:
-        if name == "COPY":
-            *origins, target = arguments.split()
-            for origin in origins:
-                copy(ROOT / origin, source / target)
-        elif name == "RUN":
-            run(arguments.replace("/venv", str(venv)), source, environment)
-
-
-def copy(origin: Path, directory: Path) -> None:
-    """Copy as COPY does: a directory's content, or a file, into a directory."""
-    if origin.is_dir():
-        shutil.copytree(origin, directory, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        directory.mkdir(parents=True, exist_ok=True)
-        shutil.copy(origin, directory)
-
-
-def run(command: str, directory: Path, environment: dict[str, str]) -> str:
-    """Run a shell command and return its output; fail with what it said."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", command],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_built_image(tmp_path: Path, subtests: pytest.Subtests) -> None:
-    venv = tmp_path / "venv"
-    build(tmp_path / "source", tmp_path / "tools", venv)
+def test_built_image(image_venv: Path, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    venv = image_venv
     with subtests.test("the command is the module"):
         command = run(f"{venv}/bin/moddy --help", tmp_path, {})
         module = run(f"{venv}/bin/python -m moddy --help", tmp_path, {})

@@ -10,6 +10,7 @@ from tests.packaging.project import ROOT
 
 TARGETS = {
     "help",
+    "venv",
     "sandbox",
     "run",
     "test",

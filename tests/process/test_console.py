@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from moddy.models import NotifyAction, Snowflake
 from moddy.notices import NotifyMetadata
@@ -16,6 +15,7 @@ from moddy.services.notifications import NotifyPayload
 from moddy.store.database import open_database
 from moddy.store.deliveries import DeliveryState
 from moddy.store.tables import deliveries
+from moddy.store.transactions import Connection
 from tests.process.moddy_process import ModdyProcess
 from tests.process.stage import Stage
 from tests.store import rows
@@ -57,7 +57,7 @@ async def add_dead(stage: Stage, user_id: int) -> str:
 async def change(stage: Stage, delivery_id: str, **values: object) -> None:
     """Change a delivery behind everybody's back."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         query = sa.update(deliveries).where(deliveries.c.id == delivery_id)
         await connection.execute(query.values(**values))
 

@@ -9,6 +9,8 @@ from moddy.sandbox.run import Sandbox
 from moddy.sandbox.world import AWAY_CUSTOMER, CUSTOMER, Person
 from tests.sandbox.hands import press
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # see conftest.py
+
 
 async def until_premium(sandbox: Sandbox, person: Person, website: Page) -> None:
     """Return once the server shows somebody as premium."""

@@ -19,6 +19,7 @@ from moddy.sandbox.world import CUSTOMER
 from tests.sandbox.hands import cards, click, press, run_command, take_picture
 from tests.sandbox.pictures import one_above_another, side_by_side, updates, write_small
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # see conftest.py
 ROOT = Path(__file__).parents[2]
 SOON_MS = 10_000
 PICTURED = ViewportSize(width=960, height=760)
@@ -168,7 +169,7 @@ async def test_start_and_end_from_the_command_line(number: signal.Signals) -> No
         ({}, "win32", True),
     ],
 )
-def test_a_browser_is_opened_only_where_one_can_be(
+async def test_a_browser_is_opened_only_where_one_can_be(
     environ: dict[str, str], platform: str, expected: bool
 ) -> None:
     assert has_display(environ, platform=platform) is expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 from playwright.async_api import Page, expect
 
@@ -23,11 +24,12 @@ from tests.sandbox.hands import (
 )
 from tests.sandbox.pictures import side_by_side, updates, write_small
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # see conftest.py
 PAID_MINOR = 9990
 Act = Callable[[Sandbox], Awaitable[None]]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def customer(sandbox: Sandbox) -> AsyncIterator[str]:
     """Ada, who has paid 99.90 EUR for a year."""
     discord_id = sandbox.world.user_id(CUSTOMER)

@@ -322,6 +322,7 @@ OUR_TIMESTAMP = re.compile(r"<t:-?\d+:D>")
 MENTION_OR_LINK = re.compile(r"[<>@#\[\]|~]|https?:|```|_")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(notices())
 def test_any_notice_keeps_discords_limits_and_our_layout(one: Notice) -> None:
