@@ -197,8 +197,9 @@ def _make_database(
 ) -> Database:
     transactions: Transactions
     if url.startswith("sqlite"):
-        engine, on_threads = sqlite.open_engines(url, busy_timeout=seconds * BUSY_SHARE)
-        transactions = sqlite.SqliteTransactions(on_threads)
+        engines = sqlite.open_engines(url, busy_timeout=seconds * BUSY_SHARE)
+        engine = engines.on_loop
+        transactions = sqlite.SqliteTransactions(engines)
     else:
         from moddy.store import postgresql  # noqa: PLC0415 (SQLite users need not wait for asyncpg)
 
@@ -209,7 +210,7 @@ def _make_database(
 
     def open_patient() -> AsyncEngine:
         if url.startswith("sqlite"):
-            return sqlite.open_engines(url, busy_timeout=PATIENCE * BUSY_SHARE)[0]
+            return sqlite.open_engines(url, busy_timeout=PATIENCE * BUSY_SHARE).on_loop
         from moddy.store import postgresql  # noqa: PLC0415 (see above)
 
         return postgresql.open_engine(url, connect_within=TRANSACTION_TIMEOUT, seconds=PATIENCE)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -27,13 +27,21 @@ from moddy.store.transactions import Part, Result, do_nothing
 T = TypeVar("T")
 
 READERS = 4
+READER_CACHE = 256  # KiB for each, instead of SQLite's 2,000
 
 
-def open_engines(url: str, *, busy_timeout: float) -> tuple[AsyncEngine, sa.Engine]:
-    """Return an engine for the loop and one for threads, both of the file at ``sqlite:///path``.
+class Engines(NamedTuple):
+    """The engines of one file: for the loop, for the thread that writes and for those that read."""
 
-    `busy_timeout` is how many seconds another process's lock is waited for. Neither connects
-    before its first use.
+    on_loop: AsyncEngine
+    writing: sa.Engine
+    reading: sa.Engine
+
+
+def open_engines(url: str, *, busy_timeout: float) -> Engines:
+    """Return the engines of the file at ``sqlite:///path``; none connects before its first use.
+
+    `busy_timeout` is how many seconds another process's lock is waited for.
 
     Raises:
         StoreUnavailable: the file's folder cannot be made.
@@ -45,14 +53,15 @@ def open_engines(url: str, *, busy_timeout: float) -> tuple[AsyncEngine, sa.Engi
         raise StoreUnavailable(type(error).__name__) from error
     options: dict[str, Any] = {"connect_args": {"timeout": busy_timeout}, "hide_parameters": True}
     on_loop = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=path), **options)
+    address = sa.URL.create("sqlite", database=path)
     # One connection for each thread; a thread never waits for one.
-    on_threads = sa.create_engine(
-        sa.URL.create("sqlite", database=path), pool_size=READERS + 1, **options
-    )
-    for engine in (on_loop.sync_engine, on_threads):
+    writing = sa.create_engine(address, pool_size=1, max_overflow=0, **options)
+    reading = sa.create_engine(address, pool_size=READERS, max_overflow=0, **options)
+    for engine in (on_loop.sync_engine, writing, reading):
         sa.event.listen(engine, "connect", _prepare)
         sa.event.listen(engine, "begin", _begin)
-    return on_loop, on_threads
+    sa.event.listen(reading, "connect", _keep_little)
+    return Engines(on_loop, writing, reading)
 
 
 def _prepare(dbapi_connection: Any, _record: object) -> None:
@@ -66,6 +75,11 @@ def _prepare(dbapi_connection: Any, _record: object) -> None:
     cursor.close()
 
 
+def _keep_little(dbapi_connection: Any, _record: object) -> None:
+    # The system has the file's pages in its memory already, once for all readers.
+    dbapi_connection.execute(f"PRAGMA cache_size=-{READER_CACHE}")
+
+
 def _begin(connection: sa.Connection) -> None:
     # A writer takes the lock first: upgrading a read transaction later can fail at once.
     write = connection.get_execution_options().get("moddy_write", True)
@@ -77,8 +91,8 @@ class SqliteTransactions:
 
     writers = 1
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
 
@@ -90,8 +104,9 @@ class SqliteTransactions:
         before_commit: Callable[[], None] = do_nothing,
     ) -> list[Any]:
         """As `Transactions.run`. A work must await nothing but its connection."""
-        trip = _Trip(self._engine, parts, write=write, before_commit=before_commit)
-        threads = self._writer if write else self._readers
+        engines, threads = self._engines, self._writer if write else self._readers
+        engine = engines.writing if write else engines.reading
+        trip = _Trip(engine, parts, write=write, before_commit=before_commit)
         done = asyncio.get_running_loop().run_in_executor(threads, copy_context().run, trip.make)
         try:
             return await done
@@ -104,7 +119,8 @@ class SqliteTransactions:
         for threads in (self._writer, self._readers):
             # Nobody waits for what they are at: it was abandoned, and so is short.
             threads.shutdown(cancel_futures=True)
-        self._engine.dispose()
+        self._engines.writing.dispose()
+        self._engines.reading.dispose()
 
 
 class _Abandoned(Exception):
