@@ -126,8 +126,11 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which only reads. Raises StoreUnavailable."""
-        async with self._bounded("read"):
-            results: list[T] = await self._transactions.run([Part(work)], write=False)
+        try:
+            async with self._bounded("read"):
+                results: list[T] = await self._transactions.run([Part(work)], write=False)
+        except Contention as error:
+            raise StoreUnavailable(str(error)) from error
         return results[0]
 
     async def ping(self) -> None:

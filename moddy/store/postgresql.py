@@ -6,6 +6,7 @@ each would cost several times as much as the statements.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -24,12 +25,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from moddy.store.group_commit import Contention
 from moddy.store.prepared import Prepared, Row
 from moddy.store.transactions import Connection, Part, Result, do_nothing
 
 T = TypeVar("T")
 
 POOL_SIZE = 10
+ROLLBACK_WITHIN = 1.0  # seconds; else the connection is dropped
 WRITERS = 2
 
 # A part of a group that has nothing left to do but this.
@@ -97,24 +100,42 @@ class _Group:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Commit what the body does, or nothing of it."""
+        """Commit what the body does, or nothing of it.
+
+        A connection on which it did not certainly end is dropped: whoever got it next would be
+        inside this transaction, and be told of a commit that is none. (asyncpg's own transactions
+        do not notice a BEGIN that was interrupted and yet took place.)
+        """
+        has_ended = False
         try:
-            transaction = self._driver.transaction()
-            await transaction.start()
+            await self._execute("BEGIN")
             try:
                 yield
             except BaseException:
                 # The caller is to learn of this, and of nothing that follows from it.
-                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                    await transaction.rollback()
+                with suppress(Exception):
+                    async with asyncio.timeout(ROLLBACK_WITHIN):
+                        has_ended = await self._driver.execute("ROLLBACK") == "ROLLBACK"
                 raise
-            await transaction.commit()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _said_by_sqlalchemy(error) from error
+            await self._execute("COMMIT")
+            has_ended = True
         finally:
-            if not self._driver.is_closed() and self._driver.is_in_transaction():
-                # Interrupted in the middle: nobody must get the connection like this.
+            if not has_ended:
                 self._driver.terminate()
+
+    async def _execute(self, command: str) -> None:
+        """Execute a command about the transaction, which may be what the server then does not do.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: whatever was the matter, as nobody may take it for the
+                fault of one of the works, and do the others once more.
+        """
+        try:
+            done = await self._driver.execute(command)
+        except Exception as error:
+            raise DBAPIError(None, None, error) from error
+        if done != command:
+            raise DBAPIError(None, None, asyncpg.InternalClientError(f"{command}: {done}"))
 
     async def run(self, parts: Sequence[Part]) -> list[Any]:
         """Return what each work returned."""
@@ -124,12 +145,17 @@ class _Group:
             if part.lane is not None:
                 numbers.setdefault(part.lane, []).append(number)
                 continue
-            await self._run_lanes(self._lane(parts, one, results) for one in numbers.values())
-            numbers.clear()
+            await self._run_side_by_side(parts, numbers, results)
+            numbers = {}
             await self._run_lanes([self._lane(parts, [number], results)])
-        # In this order two groups of different processes never wait for each other's rows.
-        await self._run_lanes(self._lane(parts, numbers[lane], results) for lane in sorted(numbers))
+        await self._run_side_by_side(parts, numbers, results)
         return results
+
+    async def _run_side_by_side(
+        self, parts: Sequence[Part], numbers: Mapping[str, Sequence[int]], results: list[Any]
+    ) -> None:
+        # In this order groups of different processes seldom wait for each other's rows in a circle.
+        await self._run_lanes(self._lane(parts, numbers[lane], results) for lane in sorted(numbers))
 
     async def _lane(
         self, parts: Sequence[Part], numbers: Sequence[int], results: list[Any]
@@ -187,7 +213,16 @@ class _Group:
                 rows = form.read(await self._driver.fetchmany(form.sql, bound))
                 return statement.tell_apart(rows, asked)
             return [form.read(await self._driver.fetch(form.sql, *values)) for values in bound]
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except asyncpg.InvalidCachedStatementError as error:
+            # Another process has changed the schema. With this one gone the pool's others are
+            # looked at anew as well.
+            self._driver.terminate()
+            raise Contention(type(error).__name__) from error
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             raise _said_by_sqlalchemy(error) from error
 
 
@@ -249,8 +284,8 @@ class _Connection:
         return result
 
 
-def _said_by_sqlalchemy(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> DBAPIError:
-    """Return what SQLAlchemy would have raised; never with the statement's values."""
+def _said_by_sqlalchemy(error: Exception) -> DBAPIError:
+    """Return what SQLAlchemy would have raised. Its text may hold values, as theirs does."""
     kinds: list[tuple[type[Exception], type[DBAPIError]]] = [
         (asyncpg.IntegrityConstraintViolationError, IntegrityError),
         (asyncpg.SyntaxOrAccessError, ProgrammingError),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from moddy.errors import StoreUnavailable
@@ -226,8 +226,8 @@ class _Connection:
 
 
 def _said_by_sqlalchemy(error: sqlite3.Error) -> DBAPIError:
-    """Return what SQLAlchemy would have raised; never with the statement's values."""
-    kind = IntegrityError if isinstance(error, sqlite3.IntegrityError) else OperationalError
+    """Return what SQLAlchemy would have raised: its errors have the driver's names."""
+    kind: type[DBAPIError] = getattr(sa.exc, type(error).__name__, DBAPIError)
     return kind(None, None, error)
 
 
