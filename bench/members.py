@@ -28,11 +28,11 @@ from typing import Any
 import aiohttp
 import click
 
-from moddy.__main__ import SWITCH_INTERVAL
 from moddy.app import open_moddy
 from moddy.config import load_settings, read_environment
 from moddy.gateway import connect_gateway
 from moddy.logs import configure_logging
+from moddy.running import SWITCH_INTERVAL
 from tests.process.stage import Stage
 from tests.standins.backend import BackendStandin
 from tests.standins.discord import DiscordStandin, Permission, User, kick, set_roles

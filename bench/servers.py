@@ -11,9 +11,9 @@ import uvloop
 from aiohttp import web
 
 from bench.endpoint import SECRET, make_endpoint
-from moddy.__main__ import SWITCH_INTERVAL
 from moddy.config import LogFormat, LogLevel
 from moddy.logs import configure_logging
+from moddy.running import SWITCH_INTERVAL
 from moddy.store.database import open_database
 from moddy.store.migrate import migrate
 from moddy.web.server import serve

@@ -7,31 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from moddy import __version__
 from moddy.config import LogFormat, LogLevel, Settings, load_settings, read_environment
-from moddy.errors import DiscordLoginRefused, ModdyError, SettingsError, StoreUnavailable
+from moddy.errors import SettingsError
+from moddy.running import EXIT_FAILED, EXIT_SETTINGS, fail, run_on_database, run_until_signal
 
 if TYPE_CHECKING:
     from moddy.store.database import Database
 
 T = TypeVar("T")
-
-EXIT_FAILED = 1
-# Seconds, instead of Python's 0.005: the loop and SQLite's thread hand work to each other all the
-# time, and each would wait for so long until the other lets go of the interpreter.
-SWITCH_INTERVAL = 0.0005
-EXIT_SETTINGS = 2
-EXIT_DISCORD = 3
 
 
 class _Commands(click.Group):
@@ -95,7 +87,7 @@ def run() -> None:
             await asyncio.Event().wait()
 
     with _reporting(settings):
-        _run(forever, settings, fast=True)
+        run_until_signal(forever, settings, fast=True)
 
 
 @contextmanager
@@ -110,7 +102,7 @@ def _reporting(settings: Settings) -> Iterator[None]:
         try:
             stack.enter_context(reporting_to(settings.sentry_dsn))
         except SettingsError as error:
-            _fail("; ".join(error.problems), EXIT_SETTINGS)
+            fail("; ".join(error.problems), EXIT_SETTINGS)
         yield
 
 
@@ -140,7 +132,7 @@ def migrate() -> None:
         async with open_database(settings.database_url) as database:
             click.echo(f"schema revision {await upgrade_schema(database)}")
 
-    _run(upgrade, settings)
+    run_until_signal(upgrade, settings)
 
 
 @main.command()
@@ -172,14 +164,14 @@ def copy_store(source: str, target: str) -> None:
             click.echo(f"{name:<16} {count:>10,} rows")
         click.echo("Copied, and counted on both sides. Set DATABASE_URL to the new store.")
 
-    _run(copy, Settings(log_level=LogLevel.WARNING))
+    run_until_signal(copy, Settings(log_level=LogLevel.WARNING))
 
 
 def _database_url(url: str) -> str:
     try:
         return load_settings({"DATABASE_URL": url}, need_token=False).database_url
     except SettingsError as error:
-        _fail(str(error), EXIT_SETTINGS)
+        fail(str(error), EXIT_SETTINGS)
 
 
 @main.command()
@@ -188,7 +180,7 @@ def _database_url(url: str) -> str:
 def sandbox(port: int | None, browser: bool) -> None:
     """Try Moddy in a browser: no token, no Discord account, no network."""
     if find_spec("simcord") is None:
-        _fail("the sandbox needs its extra packages: pip install 'moddy[sandbox]'", EXIT_FAILED)
+        fail("the sandbox needs its extra packages: pip install 'moddy[sandbox]'", EXIT_FAILED)
 
     async def play() -> None:
         from moddy.sandbox import run_sandbox  # noqa: PLC0415
@@ -196,7 +188,7 @@ def sandbox(port: int | None, browser: bool) -> None:
         await run_sandbox(port=port, open_browser=browser)
 
     # SimCord steers the loop itself, which only asyncio's own allows.
-    _run(play, Settings(log_level=LogLevel.ERROR), fast=False)
+    run_until_signal(play, Settings(log_level=LogLevel.ERROR), fast=False)
 
 
 def _settings(*, need_token: bool) -> Settings:
@@ -208,104 +200,9 @@ def _settings(*, need_token: bool) -> Settings:
         sys.exit(EXIT_SETTINGS)
 
 
-def _run(
-    work: Callable[[], Coroutine[Any, Any, None]], settings: Settings, *, fast: bool = False
-) -> None:
-    from moddy.logs import configure_logging  # noqa: PLC0415
-
-    configure_logging(settings.log_level, settings.log_format, gather=True)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    loop_factory = None
-    if fast and find_spec("uvloop") is not None:
-        import uvloop  # noqa: PLC0415 (optional)
-
-        loop_factory = uvloop.new_event_loop
-    try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_until_signal(work))
-    except BaseExceptionGroup as group:
-        _explain(group)
-    except ModdyError as error:
-        _explain(error)
-
-
 def _on_database(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-    """Run `work` on the configured database as it is; Ctrl-C ends it."""
-    from moddy.logs import configure_logging  # noqa: PLC0415
-    from moddy.store.database import open_database  # noqa: PLC0415
-
-    settings = _settings(need_token=False)
-    # Standard output is for what was asked.
-    configure_logging(settings.log_level, settings.log_format, stream=sys.stderr)
-
-    async def run_work() -> T:
-        async with open_database(settings.database_url) as database:
-            return await work(database)
-
-    try:
-        return asyncio.run(run_work())
-    except BaseExceptionGroup as group:
-        _explain(group)
-    except ModdyError as error:
-        _explain(error)
-
-
-async def _until_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `work` until it ends or the first SIGTERM or SIGINT; more of them change nothing."""
-    task = asyncio.create_task(work())
-    loop = asyncio.get_running_loop()
-    stopping = False
-
-    def stop() -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
-            task.cancel()
-
-    # As PID 1 in a container a signal without a handler is ignored.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    if os.getpid() == 1:
-        # Who loses its parent in a container becomes a child of PID 1, which never waits for it.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not stopping:
-            raise
-    finally:
-        # The loop is about to give its handlers back; a signal now would end the process by it.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-
-
-def _explain(error: BaseException) -> NoReturn:
-    """End the process with one line for what Moddy foresees, and a traceback for the rest."""
-    while isinstance(error, BaseExceptionGroup):
-        known = error.subgroup(ModdyError)
-        error = (known or error).exceptions[0]
-    if isinstance(error, StoreUnavailable):
-        _fail(
-            f"DATABASE_URL: the database cannot be used ({_first_cause(error)}): is it there and "
-            "running, and may this process use it?",
-            EXIT_FAILED,
-        )
-    if isinstance(error, ModdyError):
-        _fail(str(error), EXIT_DISCORD if isinstance(error, DiscordLoginRefused) else EXIT_FAILED)
-    raise error
-
-
-def _first_cause(error: BaseException) -> str:
-    """Return the kind of error that `error` goes back to; its text may hold the address."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return getattr(error, "sqlite_errorname", type(error).__name__)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(code)
+    """Run `work` on the configured database as it is."""
+    return run_on_database(work, _settings(need_token=False))
 
 
 if __name__ == "__main__":

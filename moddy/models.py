@@ -312,9 +312,13 @@ def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     return msgspec.json.Decoder(kind, dec_hook=_decode_hook)
 
 
-def from_json(value: Any, kind: type[T]) -> T:
-    """Return a decoded JSON value as a wire type. Raises msgspec.ValidationError."""
-    return msgspec.convert(value, kind, dec_hook=_decode_hook)
+def from_json(value: Any, kind: type[T], *, strict: bool = True) -> T:
+    """Return a decoded JSON value as a wire type; strings also spell numbers if not `strict`.
+
+    Raises:
+        msgspec.ValidationError: it is not one.
+    """
+    return msgspec.convert(value, kind, strict=strict, dec_hook=_decode_hook)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_hook)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moddy.currencies import decimals, looks_like_amount, parse_amount, plain_amount
-from tests.services.test_refunds import UNCLEAR
+from tests.services.test_refund_proposals import UNCLEAR
 from tests.views.reading import hostile_texts
 
 CURRENCIES = ("EUR", "USD", "GBP", "JPY", "KWD", "CHF", "ISK", "UGX")

@@ -36,7 +36,7 @@ from discord.ext import commands
 from moddy.cogs.command_lines import log_done
 from moddy.cogs.errors import answer_press_error
 from moddy.errors import ControlNotYours, ControlOutOfDate
-from moddy.models import Snowflake
+from moddy.models import Snowflake, from_json
 from moddy.views.custom_ids import SEPARATOR, custom_id
 
 __all__ = [
@@ -93,7 +93,7 @@ def read_args(args: Sequence[str], kind: type[T]) -> T:
         ControlOutOfDate: they are too few, too many, or not what the fields hold.
     """
     try:
-        return msgspec.convert(list(args), kind, strict=False, dec_hook=_decode_hook)
+        return from_json(list(args), kind, strict=False)
     except msgspec.ValidationError:
         raise ControlOutOfDate from None
 
@@ -182,9 +182,3 @@ def _fields(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Sequ
         elif "value" in component:
             value = component["value"]
             yield component["custom_id"], [str(value)] if value not in (None, "") else []
-
-
-def _decode_hook(kind: type, value: object) -> object:
-    if kind is Snowflake:
-        return Snowflake.parse(value)
-    raise NotImplementedError(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from moddy.modules.restore_roles.keeper import OldRoles
@@ -42,55 +43,25 @@ def make_sweeps(
         clock=ground.clock,
         retention=timedelta(days=ground.settings.delivery_retention_days),
     )
-    guild = reconcilers.guild
-    guild_sweeps = [] if guild is None else [("guild roles", guild.sweep)]
-    slices = [*guild_sweeps, ("subscriptions", reconcilers.subscriptions.sweep)]
     old_roles = OldRoles(
         database=ground.database, clock=ground.clock, retention=SAVED_ROLES_RETENTION
     )
+    table: list[tuple[str, Callable[[], Awaitable[int]], float, timedelta]] = [
+        ("subscriptions", reconcilers.subscriptions.sweep, SLICE_INTERVAL, SLICE_CLAIM),
+        ("premium", premium.end_due, PREMIUM_SWEEP_INTERVAL, PREMIUM_SWEEP_CLAIM),
+        ("refunds", refunds.mark_lost, REFUND_SWEEP_INTERVAL, REFUND_SWEEP_CLAIM),
+        ("housekeeping", housekeeping.remove_finished, HOUSEKEEPING_INTERVAL, HOUSEKEEPING_CLAIM),
+        ("saved roles", old_roles.remove, HOUSEKEEPING_INTERVAL, HOUSEKEEPING_CLAIM),
+        ("event backlog", events.trim, EVENT_SWEEP_INTERVAL, EVENT_SWEEP_CLAIM),
+        ("event revival", events.revive, EVENT_SWEEP_INTERVAL, EVENT_SWEEP_CLAIM),
+    ]
+    if reconcilers.guild is not None:
+        table.insert(0, ("guild roles", reconcilers.guild.sweep, SLICE_INTERVAL, SLICE_CLAIM))
     return Sweeps(
         database=ground.database,
         clock=ground.clock,
         sweeps=[
-            *(
-                Sweep(name=name, work=work, interval=SLICE_INTERVAL, claim=SLICE_CLAIM)
-                for name, work in slices
-            ),
-            Sweep(
-                name="premium",
-                work=premium.end_due,
-                interval=PREMIUM_SWEEP_INTERVAL,
-                claim=PREMIUM_SWEEP_CLAIM,
-            ),
-            Sweep(
-                name="refunds",
-                work=refunds.mark_lost,
-                interval=REFUND_SWEEP_INTERVAL,
-                claim=REFUND_SWEEP_CLAIM,
-            ),
-            Sweep(
-                name="housekeeping",
-                work=housekeeping.remove_finished,
-                interval=HOUSEKEEPING_INTERVAL,
-                claim=HOUSEKEEPING_CLAIM,
-            ),
-            Sweep(
-                name="saved roles",
-                work=old_roles.remove,
-                interval=HOUSEKEEPING_INTERVAL,
-                claim=HOUSEKEEPING_CLAIM,
-            ),
-            Sweep(
-                name="event backlog",
-                work=events.trim,
-                interval=EVENT_SWEEP_INTERVAL,
-                claim=EVENT_SWEEP_CLAIM,
-            ),
-            Sweep(
-                name="event revival",
-                work=events.revive,
-                interval=EVENT_SWEEP_INTERVAL,
-                claim=EVENT_SWEEP_CLAIM,
-            ),
+            Sweep(name=name, work=work, interval=interval, claim=claim)
+            for name, work, interval, claim in table
         ],
     )

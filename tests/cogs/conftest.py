@@ -35,6 +35,7 @@ from moddy.store.transactions import Connection
 from moddy.views.translator import CatalogueTranslator
 from tests.fakes import FakeBackend
 from tests.migrated import migrated_sqlite_file, sqlite_database
+from tests.modules.club import Club
 from tests.services.stage import Stage
 from tests.views.reading import BUTTON
 
@@ -115,7 +116,7 @@ class Office:
         self, person: Person, message: ResponseMessage | discord.Message, label: str
     ) -> list[ResponseMessage]:
         """Have a person press a button; returns the new messages that came of it."""
-        in_guild = self.world.general.id == _channel_id(message)
+        in_guild = channel_id_of(message) in {self.world.general.id, self.world.staff_channel.id}
         actor = self.world.members[person] if in_guild else self.world.user(person)
         result = await actor.click(message, label=label)
         assert result.acknowledged
@@ -170,7 +171,7 @@ def press_beside(
 
     SimCord has no verb for that: it presses one after the other, and only what is there.
     """
-    backend, channel_id = world.env.backend, _channel_id(message)
+    backend, channel_id = world.env.backend, channel_id_of(message)
     in_guild = channel_id == world.general.id
     interaction, payload = base_payload(
         backend,
@@ -209,7 +210,8 @@ def links(message: ResponseMessage) -> dict[str, str]:
     }
 
 
-def _channel_id(message: ResponseMessage | discord.Message) -> int:
+def channel_id_of(message: ResponseMessage | discord.Message) -> int:
+    """Return where a message is."""
     return message.channel.id if isinstance(message, discord.Message) else message.channel_id
 
 
@@ -224,3 +226,10 @@ async def office(database: Database) -> AsyncIterator[Office]:
     async with office.world.connect(office.bot):
         yield office
     await office.bot.close()
+
+
+@pytest.fixture
+async def club(database: Database) -> AsyncIterator[Club]:
+    club = Club(database)
+    async with club.connect():
+        yield club

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 from simcord.results import ResponseMessage
 
 from moddy.models import Snowflake
 from moddy.sandbox.world import CUSTOMER, Person, World
 from moddy.services.refund_rules import Limits
-from moddy.services.refunds import Refunds
 from moddy.store.database import Database
-from tests.cogs.conftest import answers
+from tests.cogs.conftest import channel_id_of
 from tests.cogs.staff_office import StaffOffice
 from tests.services.refund_stage import PayingBackend
 
@@ -21,18 +22,10 @@ class RefundOffice(StaffOffice):
     """Ada has paid 99 EUR ten days ago."""
 
     def __init__(self, database: Database, world: World) -> None:
-        super().__init__(database, world)
         self.bank = PayingBackend()
+        super().__init__(database, world, bank=self.bank, limits=LIMITS)
         self.bank.clock = self.stage.clock
-        self.bank.bill(self.user_id(CUSTOMER))
-        self.refunds = Refunds(
-            database=database,
-            clock=self.stage.clock,
-            backend=self.bank,
-            staff=self.staff,
-            audit=self.audit,
-            limits=LIMITS,
-        )
+        self.bank.bill(self.customer)
 
     @property
     def customer(self) -> Snowflake:
@@ -42,11 +35,10 @@ class RefundOffice(StaffOffice):
         self, person: Person, amount: str, *, reason: str | None = None
     ) -> ResponseMessage:
         """Have a person use the slash command; returns the answer."""
-        options = {"amount": amount} if reason is None else {"amount": amount, "reason": reason}
-        user = self.world.user(CUSTOMER)
-        result = await self.world.user(person).slash("admin refund", user=user, **options)
-        assert result.acknowledged
-        [answer] = answers(result)
+        options: dict[str, Any] = {"user": self.world.user(CUSTOMER), "amount": amount}
+        if reason is not None:
+            options["reason"] = reason
+        [answer] = await self.run(person, "admin refund", **options)
         return answer
 
     async def refund_by_mention(self, person: Person, words: str) -> ResponseMessage:
@@ -58,18 +50,5 @@ class RefundOffice(StaffOffice):
 
     def present(self, message: discord.Message | ResponseMessage) -> ResponseMessage:
         """Return a message as it stands now."""
-        channel_id = (
-            message.channel_id if isinstance(message, ResponseMessage) else message.channel.id
-        )
-        stored = self.world.env.backend.get_message(channel_id, message.id)
+        stored = self.world.env.backend.get_message(channel_id_of(message), message.id)
         return ResponseMessage(self.world.env, stored)
-
-    async def press(
-        self, person: Person, message: ResponseMessage, label: str
-    ) -> list[ResponseMessage]:
-        """Have a person press a button; returns what only they are told beside it."""
-        is_dm = message.channel_id == self.world.dm_channel(person).id
-        actor = self.world.user(person) if is_dm else self.world.members[person]
-        result = await actor.click(message, label=label)
-        assert result.acknowledged
-        return answers(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import discord
@@ -23,21 +25,23 @@ from moddy.models import (
     Snowflake,
     UserInfoResponse,
 )
-from moddy.sandbox.world import Person, World
+from moddy.sandbox.world import AGENT, Person, World
 from moddy.services.refund_rules import Limits
 from moddy.services.refunds import Refunds
 from moddy.services.removal_brake import RemovalBrake
 from moddy.services.staff import Staff
 from moddy.services.staff_audit import StaffAudit
 from moddy.services.support import Support
-from moddy.staff import AuditEntry, AuditOutcome, StaffAction, StaffMember, StaffRole
+from moddy.staff import AuditEntry, AuditOutcome, Refusal, StaffAction, StaffMember, StaffRole
 from moddy.store import staff as staff_store
 from moddy.store import staff_audit
 from moddy.store.database import Database
 from moddy.store.tables import staff as staff_table
 from moddy.store.transactions import Connection
+from moddy.views.staff.refusals import refusal_view
 from tests.cogs.conftest import Office, monthly_subscription
-from tests.fakes import START
+from tests.fakes import START, FakeBackend
+from tests.views.reading import plain_text
 
 JANUARY = datetime(2024, 12, 20, tzinfo=UTC)
 FEBRUARY = datetime(2025, 1, 20, tzinfo=UTC)
@@ -53,6 +57,7 @@ ACCOUNT = UserInfoResponse(
 )
 # Who may everything, whatever the store says; nobody of the world.
 DEVELOPER = Snowflake("900000000000000001")
+LIMITS = Limits(approval_above=5_000, daily_cap=50_000)
 
 
 def invoices(count: int) -> InvoicesResponse:
@@ -82,10 +87,19 @@ class NoStaffLog:
 
 
 class StaffOffice(Office):
-    """An office whose Moddy also serves staff. `developers` may everything."""
+    """An office whose Moddy also serves staff.
+
+    `developers` may everything; `bank` gives back, instead of the office's backend.
+    """
 
     def __init__(
-        self, database: Database, world: World, developers: tuple[Snowflake, ...] = ()
+        self,
+        database: Database,
+        world: World,
+        developers: tuple[Snowflake, ...] = (),
+        *,
+        bank: FakeBackend | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         super().__init__(database, world)
         clock = self.stage.clock
@@ -103,10 +117,10 @@ class StaffOffice(Office):
         self.refunds = Refunds(
             database=database,
             clock=clock,
-            backend=self.backend,
+            backend=bank or self.backend,
             staff=self.staff,
             audit=self.audit,
-            limits=Limits(approval_above=5000, daily_cap=50_000),
+            limits=limits,
         )
 
     def _make_cogs(self, _bot: object) -> list[commands.Cog]:
@@ -185,14 +199,6 @@ class StaffOffice(Office):
 
         await self.stage.database.transaction(work)
 
-    async def break_staff(self) -> None:
-        """Have every look at who is staff fail, as when the file cannot be read."""
-
-        async def work(connection: Connection) -> None:
-            await connection.execute(sa.text("ALTER TABLE staff RENAME TO gone"))
-
-        await self.stage.database.transaction(work)
-
     async def mention(
         self, person: Person, words: str, *, channel: ChannelHandle | None = None
     ) -> list[discord.Message]:
@@ -220,6 +226,24 @@ class StaffOffice(Office):
         return [
             one async for one in messages if one.author.id == self.bot.user.id and one.id > sent.id
         ][::-1]
+
+
+@asynccontextmanager
+async def open_staff_office(database: Database) -> AsyncIterator[StaffOffice]:
+    """Connect an office with an agent, and a backend that knows of customers."""
+    office = StaffOffice(database, World())
+    office.backend.subscription = SUBSCRIPTION
+    office.backend.user = ACCOUNT
+    office.backend.invoices = invoices(9)
+    async with office.world.connect(office.bot):
+        await office.appoint_person(AGENT)
+        yield office
+    await office.bot.close()
+
+
+def refused(refusal: Refusal, locale: str = "en-US") -> str:
+    """Return what there is to read when something is refused for this reason."""
+    return plain_text(refusal_view(refusal, locale=locale))
 
 
 def read(message: discord.Message) -> str:

@@ -15,7 +15,6 @@ from moddy.cogs.admin import Admin
 from moddy.sandbox.world import AGENT, CUSTOMER, SUPERVISOR, Person, World
 from moddy.staff import AuditOutcome, Refusal, StaffAction, StaffRole
 from moddy.store.database import Database
-from moddy.views.staff.refusals import refusal_view
 from tests.cogs.staff_deeds import (
     MENTIONS,
     PRESSES,
@@ -32,8 +31,8 @@ from tests.cogs.staff_office import (
     SUBSCRIPTION,
     StaffOffice,
     invoices,
+    refused,
 )
-from tests.views.reading import plain_text
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +149,7 @@ async def test_who_may_and_what_is_noted(staff_office: StaffOffice, name: str) -
         if refusal is None:
             assert "## Not done" not in shown, cell
             continue
-        assert shown == plain_text(refusal_view(refusal, locale="en-US")), cell
+        assert shown == refused(refusal), cell
         assert entry.detail is not None
         assert entry.detail.endswith(refusal.value)
 

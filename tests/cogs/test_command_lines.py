@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from moddy.cogs.command_lines import CommandLines
 from moddy.cogs.customers import USES
 from moddy.errors import BackendTimeout
-from moddy.sandbox.world import AGENT, CUSTOMER, World
+from moddy.sandbox.world import AGENT, CUSTOMER
 from moddy.store.database import Database
 from tests.cogs.conftest import Office
-from tests.cogs.staff_office import SUBSCRIPTION, StaffOffice, invoices
+from tests.cogs.staff_office import SUBSCRIPTION, StaffOffice, invoices, open_staff_office
 
 WORDS = "words of somebody"
 
@@ -37,13 +37,8 @@ class Lines:
 
 @pytest.fixture
 async def staff_office(database: Database) -> AsyncIterator[StaffOffice]:
-    office = StaffOffice(database, World())
-    office.backend.subscription = SUBSCRIPTION
-    office.backend.invoices = invoices(9)
-    async with office.world.connect(office.bot):
-        await office.appoint_person(AGENT)
+    async with open_staff_office(database) as office:
         yield office
-    await office.bot.close()
 
 
 @pytest.fixture

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import discord
 import pytest
 from simcord.actors import MemberActor
-from simcord.results import ResponseMessage
 
 from moddy.models import Snowflake, decoder, encode
 from moddy.modules.restore_roles import Mode, RestoreRolesSettings
 from moddy.modules.welcome import WelcomeSettings
-from moddy.store.database import Database
-from tests.modules.club import WEBSITE, Club, components, shown, text
-
-CHANNEL = "config_set:welcome:channel_id"
-LANGUAGES = pytest.mark.parametrize("french", [False, True], ids=["en", "fr"])
-
-
-@pytest.fixture
-async def club(database: Database) -> AsyncIterator[Club]:
-    club = Club(database)
-    async with club.connect():
-        yield club
-
-
-def actor_of(club: Club, french: bool) -> MemberActor:
-    return club.french if french else club.manager
-
-
-async def welcome(club: Club) -> WelcomeSettings | None:
-    row = (await club.store.find(club.guild_id)).get("welcome")
-    return decoder(WelcomeSettings).decode(row.settings) if row else None
+from tests.modules.club import CHANNEL, LANGUAGES, WEBSITE, Club, components, shown, text
 
 
 async def restore(club: Club) -> RestoreRolesSettings:
     row = (await club.store.find(club.guild_id))["restore_roles"]
     return decoder(RestoreRolesSettings).decode(row.settings)
-
-
-async def is_on(club: Club, module: str) -> bool:
-    row = (await club.store.find(club.guild_id)).get(module)
-    return row is not None and row.enabled
-
-
-async def write(
-    club: Club, actor: MemberActor, panel: ResponseMessage, **texts: str
-) -> ResponseMessage:
-    form = await actor.click(panel, custom_id="config_form:welcome")
-    return shown(await actor.submit_modal(form, texts))
 
 
 def drop_permission(club: Club) -> None:
@@ -67,115 +32,11 @@ async def test_the_command_is_for_servers_and_their_managers(club: Club) -> None
 
 @LANGUAGES
 async def test_the_overview(club: Club, french: bool) -> None:
-    result = await actor_of(club, french).slash(club.log, "config modules")
+    result = await club.speaker(french=french).slash(club.log, "config modules")
     assert result.ephemeral
     overview = shown(result)
     words = ["Bienvenue", "Rôles rendus", "désactivé"] if french else ["Welcome", "Restore", "off"]
     assert all(word in text(overview) for word in words)
-
-
-@LANGUAGES
-async def test_setting_up_the_welcome(club: Club, french: bool) -> None:
-    actor = actor_of(club, french)
-    panel = await club.open_panel(actor, "welcome")
-    panel = shown(await actor.click(panel, custom_id="config_turn:welcome:on"))
-    refused = "pas été enregistré" if french else "This was not saved"
-    assert refused in text(panel)
-    assert not await is_on(club, "welcome")
-    panel = shown(await actor.select(panel, [club.channel], custom_id=CHANNEL))
-    panel = shown(await actor.click(panel, custom_id="config_set:welcome:direct_message:true"))
-    panel = await write(
-        club,
-        actor,
-        panel,
-        text="  Hi {user}  ",
-        colour="8e5bd0",
-        image_url="https://a.example/b.png",
-    )
-    panel = shown(await actor.click(panel, custom_id="config_turn:welcome:on"))
-    assert await is_on(club, "welcome")
-    assert ("🟢 activé" if french else "🟢 on") in text(panel)
-    assert await welcome(club) == WelcomeSettings(
-        channel_id=Snowflake(club.channel.id),
-        direct_message=True,
-        text="Hi {user}",
-        colour=0x8E5BD0,
-        image_url="https://a.example/b.png",
-    )
-    panel = shown(await actor.click(panel, custom_id="config_turn:welcome:off"))
-    assert not await is_on(club, "welcome")
-    overview = shown(await actor.click(panel, custom_id="config"))
-    assert "🟢" not in text(overview)
-
-
-@LANGUAGES
-@pytest.mark.parametrize(
-    ("texts", "english", "french_words"),
-    [
-        ({"text": "{name} {} {user}"}, "There are `{user}`", "Il existe `{user}`"),
-        ({"image_url": "javascript:x"}, "The image's address", "celles que Discord peut afficher"),
-        ({"colour": "reddish"}, "The colour is not one", "Cette couleur"),
-    ],
-)
-async def test_what_is_written_wrongly_is_refused(
-    *, club: Club, french: bool, texts: dict[str, str], english: str, french_words: str
-) -> None:
-    actor = actor_of(club, french)
-    panel = await club.open_panel(actor, "welcome")
-    panel = await write(club, actor, panel, **{"text": "Fine", **texts})
-    assert (french_words if french else english) in text(panel)
-    assert await welcome(club) is None
-
-
-async def test_unknown_placeholders_are_shown_harmlessly(club: Club) -> None:
-    panel = await club.open_panel(club.manager, "welcome")
-    panel = await write(club, club.manager, panel, text="{@everyone <@1> " + "x" * 300 + "}")
-    shown_text = text(panel)
-    assert "@everyone" not in shown_text
-    assert "x" * 60 not in shown_text
-
-
-@LANGUAGES
-async def test_a_channel_that_moddy_cannot_write_in(club: Club, french: bool) -> None:
-    actor = actor_of(club, french)
-    club.deny(club.channel, send_messages=True, embed_links=True)
-    await club.settle()
-    panel = await club.open_panel(actor, "welcome")
-    panel = shown(await actor.select(panel, [club.channel], custom_id=CHANNEL))
-    names = (
-        ("Envoyer des messages", "Intégrer des liens")
-        if french
-        else (
-            "Send Messages",
-            "Embed Links",
-        )
-    )
-    fix = "Ouvrez les paramètres de ce salon" if french else "Open that channel's settings"
-    assert all(f"**{name}**" in text(panel) for name in names)
-    assert f"<#{club.channel.id}>" in text(panel)
-    assert fix in text(panel)
-    assert await welcome(club) is None
-
-
-async def test_a_channel_lost_later_shows_and_keeps_nobody_from_other_changes(club: Club) -> None:
-    channel_id = Snowflake(club.channel.id)
-    await club.save(club.welcome, encode(WelcomeSettings(channel_id=channel_id)))
-    club.env.backend.delete_channel(club.channel.id)
-    await club.settle()
-    panel = await club.open_panel(club.manager, "welcome")
-    assert "has to be put right" in text(panel)
-    assert "The chosen channel is gone" in text(panel)
-    defaults = [one["default_values"] for one in components(panel) if one.get("default_values")]
-    assert defaults == []
-    panel = await write(club, club.manager, panel, text="Hello {user}")
-    assert "not saved" not in text(panel)
-    found = await welcome(club)
-    assert found is not None
-    assert found.text == "Hello {user}"
-    # Without a channel and a direct message there would be nothing left to do.
-    panel = shown(await club.manager.select(panel, [], custom_id=CHANNEL))
-    assert "Choose a channel to greet in" in text(panel)
-    assert await is_on(club, "welcome")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +60,7 @@ async def test_permission_lost_between_panel_and_press(
         enabled=False,
     )
     before = await club.store.find(club.guild_id)
-    actor = actor_of(club, french)
+    actor = club.speaker(french=french)
     overview = shown(await actor.slash(club.log, "config modules"))
     panel = await club.open_panel(actor, "welcome")
     drop_permission(club)
@@ -219,7 +80,7 @@ async def test_permission_lost_while_the_form_is_open(club: Club) -> None:
     drop_permission(club)
     await club.settle()
     await club.manager.submit_modal(form, {"text": "Hi {user}"})
-    assert await welcome(club) is None
+    assert await club.welcome_settings() is None
 
 
 async def test_the_command_asks_for_the_permission_itself(club: Club) -> None:
@@ -256,68 +117,12 @@ async def test_what_nobody_offered_is_out_of_date(club: Club, custom_id: str) ->
     result = await club.manager.click(message, label="Press")
     answers = [text(one) for one in result.followups] or [text(shown(result))]
     assert "out of date" in answers[-1]
-    assert await welcome(club) is None
-
-
-async def test_the_test_button_greets_and_tells(club: Club) -> None:
-    settings = WelcomeSettings(
-        channel_id=Snowflake(club.channel.id), direct_message=True, text="Hi {username}"
-    )
-    await club.save(club.welcome, encode(settings), enabled=False)
-    panel = await club.open_panel(club.manager, "welcome")
-    panel = shown(await club.manager.click(panel, custom_id="config_try:welcome"))
-    assert text(panel).count("✅ sent") == 2
-    panel = shown(await club.manager.click(panel, custom_id="config_try:welcome"))
-    assert [text(one) for one in club.channel.history()] == ["Hi Max"] * 2
-    assert len(club.manager.user.dm_channel.history()) == 2
-    club.deny(club.channel, send_messages=True)
-    await club.settle()
-    path = f"/channels/{club.manager.user.dm_channel.id}/messages"
-    club.env.inject_error("POST", path, status=403, code=50007, message="x")
-    panel = shown(await club.manager.click(panel, custom_id="config_try:welcome"))
-    assert "Moddy may not write there" in text(panel)
-    assert "privacy settings" in text(panel)
-
-
-async def test_the_test_button_says_what_is_missing(club: Club) -> None:
-    panel = await club.open_panel(club.french, "welcome")
-    panel = shown(await club.french.click(panel, custom_id="config_try:welcome"))
-    assert "Choisissez un salon" in text(panel)
-
-
-@LANGUAGES
-async def test_the_picture_is_locked_without_premium(club: Club, french: bool) -> None:
-    actor = actor_of(club, french)
-    panel = await club.open_panel(actor, "welcome")
-    words = "Un serveur est premium" if french else "A server is premium while its owner"
-    assert words in text(panel)
-    [link] = [one for one in components(panel) if one.get("url")]
-    assert link["url"] == WEBSITE
-    [button] = [
-        one
-        for one in components(panel)
-        if str(one.get("custom_id")).startswith("config_set:welcome:picture")
-    ]
-    assert button["disabled"]
-    # Pressed all the same, as a modified client could.
-    view = discord.ui.LayoutView(timeout=None)
-    view.add_item(discord.ui.ActionRow(discord.ui.Button(label="P", custom_id=button["custom_id"])))
-    view.stop()
-    message = await club.bot.get_partial_messageable(club.log.id).send(view=view)
-    panel = shown(await actor.click(message, label="P"))
-    assert await welcome(club) is None
-    await club.make_premium(club.owner)
-    panel = await club.open_panel(actor, "welcome")
-    assert words not in text(panel)
-    await actor.click(panel, custom_id="config_set:welcome:picture:true")
-    found = await welcome(club)
-    assert found is not None
-    assert found.picture
+    assert await club.welcome_settings() is None
 
 
 @LANGUAGES
 async def test_a_command_for_premium_servers(club: Club, french: bool) -> None:
-    actor = actor_of(club, french)
+    actor = club.speaker(french=french)
     result = await actor.slash(club.log, "config picture")
     assert result.ephemeral
     locked = shown(result)
@@ -350,7 +155,7 @@ async def test_choosing_roles(club: Club) -> None:
         Snowflake(admin.id),
     }
     await owner.click(panel, custom_id="config_turn:restore_roles:on")
-    assert await is_on(club, "restore_roles")
+    assert await club.is_on("restore_roles")
     club.env.backend.delete_role(club.guild.id, reader.id)
     await club.settle()
     assert "A chosen role is gone" in text(await club.open_panel(owner, "restore_roles"))
@@ -396,11 +201,11 @@ async def test_moddy_without_manage_roles(club: Club, french: bool) -> None:
     without = own.permissions.value & ~discord.Permissions(manage_roles=True).value
     club.env.backend.edit_role(club.guild.id, own.id, {"permissions": without})
     await club.settle()
-    actor = actor_of(club, french)
+    actor = club.speaker(french=french)
     panel = await club.open_panel(actor, "restore_roles")
     panel = shown(await actor.click(panel, custom_id="config_turn:restore_roles:on"))
     assert ("**Gérer les rôles**" if french else "**Manage Roles**") in text(panel)
-    assert not await is_on(club, "restore_roles")
+    assert not await club.is_on("restore_roles")
 
 
 async def test_two_managers_at_once_lose_nothing(club: Club) -> None:
@@ -408,6 +213,6 @@ async def test_two_managers_at_once_lose_nothing(club: Club) -> None:
     second = await club.open_panel(club.french, "welcome")
     await club.manager.select(first, [club.channel], custom_id=CHANNEL)
     await club.french.click(second, custom_id="config_set:welcome:direct_message:true")
-    assert await welcome(club) == WelcomeSettings(
+    assert await club.welcome_settings() == WelcomeSettings(
         channel_id=Snowflake(club.channel.id), direct_message=True
     )

@@ -9,17 +9,15 @@ import pytest
 
 from moddy.errors import BackendRefused, BackendTimeout
 from moddy.models import SubscriptionInfoResponse
-from moddy.sandbox.world import AGENT, CUSTOMER, SUPERVISOR, World
+from moddy.sandbox.world import AGENT, CUSTOMER, SUPERVISOR
 from moddy.staff import AuditOutcome, Refusal, StaffAction, StaffRole
 from moddy.store import users
 from moddy.store.database import Database
-from moddy.views.staff.refusals import refusal_view
 from tests.cogs.conftest import answers, text
-from tests.cogs.staff_office import SUBSCRIPTION, StaffOffice, invoices, read
-from tests.views.reading import plain_text
+from tests.cogs.staff_office import StaffOffice, open_staff_office, read, refused
 
-PUBLIC = plain_text(refusal_view(Refusal.PUBLIC_CHANNEL, locale="en-US"))
-NOT_STAFF = plain_text(refusal_view(Refusal.NOT_STAFF, locale="en-US"))
+PUBLIC = refused(Refusal.PUBLIC_CHANNEL)
+NOT_STAFF = refused(Refusal.NOT_STAFF)
 COMMANDS = pytest.mark.parametrize(
     ("words", "action"),
     [
@@ -32,13 +30,8 @@ COMMANDS = pytest.mark.parametrize(
 
 @pytest.fixture
 async def office(database: Database) -> AsyncIterator[StaffOffice]:
-    office = StaffOffice(database, World())
-    office.backend.subscription = SUBSCRIPTION
-    office.backend.invoices = invoices(9)
-    async with office.world.connect(office.bot):
-        await office.appoint_person(AGENT)
+    async with open_staff_office(database) as office:
         yield office
-    await office.bot.close()
 
 
 async def speak_french(office: StaffOffice) -> None:
@@ -154,7 +147,7 @@ async def test_what_cannot_be_read_is_answered_with_how_to_write_it(
 async def test_an_odd_amount_is_answered_with_the_two_ways(office: StaffOffice, rest: str) -> None:
     words = f"sup.refund <@{office.user_id(CUSTOMER)}> {rest}"
     [answer] = await office.mention(AGENT, words)
-    assert read(answer) == plain_text(refusal_view(Refusal.AMOUNT_UNCLEAR, locale="en-US"))
+    assert read(answer) == refused(Refusal.AMOUNT_UNCLEAR)
     assert await office.noted() == [(StaffAction.PROPOSE_REFUND, AuditOutcome.REFUSED)]
 
 
@@ -241,7 +234,7 @@ async def test_trouble_is_told_with_a_number_and_the_backends_words(
 
 
 async def test_broken_store_is_told(office: StaffOffice) -> None:
-    await office.break_staff()
+    await office.break_store("staff")
     for words in (f"sup.subscription {office.user_id(CUSTOMER)}", "sup.help", "sup.nothing"):
         [answer] = await office.mention(AGENT, words)
         assert "That did not work" in read(answer)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from simcord.builders import UserHandle
 
 from moddy.cogs.config import Config
 from moddy.errors import StoreUnavailable
 from moddy.services.premium_gate import PremiumGate
-from moddy.store.database import Database
 from tests.modules.club import WEBSITE, Club, shown, text
 
 
@@ -22,13 +19,6 @@ class AwayGate(PremiumGate):
 
     async def is_open(self, owner_id: int | None) -> bool:
         raise StoreUnavailable("away")
-
-
-@pytest.fixture
-async def club(database: Database) -> AsyncIterator[Club]:
-    club = Club(database)
-    async with club.connect():
-        yield club
 
 
 def config(club: Club) -> Config:

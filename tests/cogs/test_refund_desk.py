@@ -77,7 +77,7 @@ async def test_a_small_refund(
     assert "@everyone" not in plain(answer)
     assert buttons(answer)[0] == confirm
     assert office.bank.asked == []
-    assert await office.press(person, answer, confirm) == []
+    assert await office.click(person, answer, confirm) == []
     assert [one for one in done if one not in plain(office.present(answer))] == []
     assert buttons(office.present(answer)) == []
     assert [one.amount_minor for one in office.bank.paid.values()] == [2000]
@@ -86,18 +86,18 @@ async def test_a_small_refund(
 async def test_full_is_all_that_is_left_and_needs_a_second_person(office: RefundOffice) -> None:
     answer = await office.refund(AGENT, "full")
     assert "€99.00, all that is left" in plain(answer)
-    await office.press(AGENT, answer, "Confirm")
+    await office.click(AGENT, answer, "Confirm")
     assert "Waiting for a second person" in plain(office.present(answer))
     assert buttons(office.present(answer)) == SECOND
     # The agent's answer is for the agent alone: the second person finds it by the same command.
     shown = await office.refund(SUPERVISOR, "5")
     assert "This refund was there before" in plain(shown)
     assert "€99.00, all that is left" in plain(shown)
-    assert await office.press(SUPERVISOR, shown, "Approve") == []
+    assert await office.click(SUPERVISOR, shown, "Approve") == []
     assert "## Refunded" in plain(office.present(shown))
     assert f"Approved by:** <@{office.user_id(SUPERVISOR)}>" in plain(office.present(shown))
     # The other message shows the present state when it is pressed.
-    [told] = await office.press(AGENT, answer, "Cancel")
+    [told] = await office.click(AGENT, answer, "Cancel")
     assert "already decided" in plain(told)
     assert "## Refunded" in plain(office.present(answer))
     assert len(office.bank.asked) == 1
@@ -106,8 +106,8 @@ async def test_full_is_all_that_is_left_and_needs_a_second_person(office: Refund
 async def test_the_mention_door_ends_at_the_same_desk(office: RefundOffice) -> None:
     message = await office.refund_by_mention(AGENT, "60 late delivery")
     assert "late delivery" in plain(message)
-    await office.press(AGENT, message, "Confirm")
-    await office.press(SUPERVISOR, office.present(message), "Approve")
+    await office.click(AGENT, message, "Confirm")
+    await office.click(SUPERVISOR, office.present(message), "Approve")
     assert "## Refunded" in plain(office.present(message))
     assert [one.amount_minor for one in office.bank.paid.values()] == [6000]
 
@@ -116,16 +116,16 @@ async def test_foreign_presses_change_nothing(office: RefundOffice) -> None:
     message = await office.refund_by_mention(AGENT, "60")
     before = plain(message)
     for label in ("Confirm", "Cancel"):
-        [told] = await office.press(SUPERVISOR, message, label)
+        [told] = await office.click(SUPERVISOR, message, label)
         assert "Only the person who proposed this refund" in plain(told)
     await office.appoint_person(SUPERVISOR, may_manage=False)
-    [told] = await office.press(SUPERVISOR, message, "Confirm")
+    [told] = await office.click(SUPERVISOR, message, "Confirm")
     assert "subscription_manage" in plain(told)
     assert plain(office.present(message)) == before
-    await office.press(AGENT, message, "Confirm")
+    await office.click(AGENT, message, "Confirm")
     message = office.present(message)
     for label in ("Approve", "Reject"):
-        [told] = await office.press(AGENT, message, label)
+        [told] = await office.click(AGENT, message, label)
         assert "Nobody approves or rejects their own refund" in plain(told)
     assert buttons(office.present(message)) == SECOND
     assert office.bank.asked == []
@@ -137,8 +137,8 @@ async def test_foreign_presses_change_nothing(office: RefundOffice) -> None:
 )
 async def test_a_no(office: RefundOffice, person: Person, label: str, heading: str) -> None:
     message = await office.refund_by_mention(AGENT, "60")
-    await office.press(AGENT, message, "Confirm")
-    assert await office.press(person, office.present(message), label) == []
+    await office.click(AGENT, message, "Confirm")
+    assert await office.click(person, office.present(message), label) == []
     assert heading in plain(office.present(message))
     assert buttons(office.present(message)) == []
     assert office.bank.asked == []
@@ -147,12 +147,12 @@ async def test_a_no(office: RefundOffice, person: Person, label: str, heading: s
 async def test_an_unknown_outcome_is_asked_for_again(office: RefundOffice) -> None:
     office.bank.faults.append(Fault.ANSWER_LOST)
     answer = await office.refund(AGENT, "20")
-    await office.press(AGENT, answer, "Confirm")
+    await office.click(AGENT, answer, "Confirm")
     shown = office.present(answer)
     assert "It may have been refunded" in plain(shown)
     assert buttons(shown) == ["Ask again", "Show how it stands"]
-    assert await office.press(AGENT, shown, "Show how it stands") == []
-    await office.press(AGENT, shown, "Ask again")
+    assert await office.click(AGENT, shown, "Show how it stands") == []
+    await office.click(AGENT, shown, "Ask again")
     assert "## Refunded" in plain(office.present(answer))
     assert len(office.bank.paid) == 1
     assert len({key for key, _ in office.bank.asked}) == 1
@@ -170,8 +170,8 @@ async def test_what_stays_unknown_is_settled_by_hand(
 ) -> None:
     office.bank.faults += [Fault.REQUEST_LOST, Fault.REQUEST_LOST]
     answer = await office.refund(AGENT, "20")
-    await office.press(AGENT, answer, "Confirm")
-    await office.press(AGENT, office.present(answer), "Ask again")
+    await office.click(AGENT, answer, "Confirm")
+    await office.click(AGENT, office.present(answer), "Ask again")
     shown = office.present(answer)
     assert "open the payment of the invoice at Stripe: a refund of €20.00" in plain(shown)
     assert buttons(shown) == [
@@ -180,7 +180,7 @@ async def test_what_stays_unknown_is_settled_by_hand(
         "Stripe says: not refunded",
         "Show how it stands",
     ]
-    assert await office.press(AGENT, shown, label) == []
+    assert await office.click(AGENT, shown, label) == []
     assert heading in plain(office.present(answer))
     [row_id] = {key.removeprefix("refund-") for key, _ in office.bank.asked}
     row = await office.refunds.find(row_id)
@@ -191,9 +191,9 @@ async def test_what_stays_unknown_is_settled_by_hand(
 async def test_after_a_day_it_can_only_be_settled(office: RefundOffice) -> None:
     office.bank.faults.append(Fault.ANSWER_LOST)
     answer = await office.refund(AGENT, "20")
-    await office.press(AGENT, answer, "Confirm")
+    await office.click(AGENT, answer, "Confirm")
     office.stage.tick(24 * 3600)
-    [told] = await office.press(AGENT, office.present(answer), "Ask again")
+    [told] = await office.click(AGENT, office.present(answer), "Ask again")
     assert "too late to ask again" in plain(told)
     assert buttons(office.present(answer))[0] == "Stripe says: refunded"
 
@@ -201,7 +201,7 @@ async def test_after_a_day_it_can_only_be_settled(office: RefundOffice) -> None:
 async def test_the_backends_no_is_shown_in_its_words(office: RefundOffice) -> None:
     office.bank.faults.append(Fault.REFUSED)
     answer = await office.refund(AGENT, "20")
-    await office.press(AGENT, answer, "Confirm")
+    await office.click(AGENT, answer, "Confirm")
     shown = plain(office.present(answer))
     assert "## Not refunded" in shown
     assert "The website says:** No payment to refund" in shown
@@ -215,10 +215,10 @@ async def test_it_expires(office: RefundOffice, seconds: int, label: str, headin
     message = await office.refund_by_mention(AGENT, "60")
     person = AGENT
     if label == "Approve":
-        await office.press(AGENT, message, "Confirm")
+        await office.click(AGENT, message, "Confirm")
         message, person = office.present(message), SUPERVISOR
     office.stage.tick(seconds)
-    [told] = await office.press(person, message, label)
+    [told] = await office.click(person, message, label)
     assert "expired" in plain(told)
     assert heading in plain(office.present(message))
     assert buttons(office.present(message)) == []
@@ -262,20 +262,20 @@ async def test_the_backend_away_leaves_the_proposal_as_it_was(office: RefundOffi
     answer = await office.refund(AGENT, "20")
     before = plain(answer)
     office.bank.error = BackendUnavailable("x", status=503, reason="Deploying")
-    [told] = await office.press(AGENT, answer, "Confirm")
+    [told] = await office.click(AGENT, answer, "Confirm")
     assert "Deploying" in plain(told)
     assert plain(office.present(answer)) == before
     [told] = [await office.refund(AGENT, "20")]
     assert "Deploying" in plain(told)
     office.bank.error = None
-    await office.press(AGENT, answer, "Confirm")
+    await office.click(AGENT, answer, "Confirm")
     assert "## Refunded" in plain(office.present(answer))
 
 
 async def test_the_store_away(office: RefundOffice) -> None:
     answer = await office.refund(AGENT, "20")
     await office.break_store("refunds")
-    [told] = await office.press(AGENT, answer, "Confirm")
+    [told] = await office.click(AGENT, answer, "Confirm")
     assert "at the moment" in plain(told)
     assert office.bank.asked == []
 

@@ -168,7 +168,7 @@ async def test_commands_through_discord(office: RefundOffice, door: str) -> None
             if labels:
                 # What a slash command answers is for the agent's eyes only.
                 person = rng.choice((AGENT, SUPERVISOR)) if door == "mention" else AGENT
-                await office.press(person, shown, rng.choice((labels[0], *labels)))
+                await office.click(person, shown, rng.choice((labels[0], *labels)))
         await settle(office, refund_id)
         settled = await office.refunds.find(refund_id)
         assert settled is not None

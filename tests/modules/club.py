@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import discord
+import pytest
 import simcord
 from aiolimiter import AsyncLimiter
 from discord.ext import commands
@@ -23,7 +24,7 @@ from moddy.bot import ModdyBot
 from moddy.cogs.config import Config
 from moddy.cogs.presses import Presses, gather_presses
 from moddy.messenger import Connection
-from moddy.models import Snowflake
+from moddy.models import Snowflake, decoder
 from moddy.modules.active import ActiveModules
 from moddy.modules.base import GuildModule
 from moddy.modules.calls import GuildCalls
@@ -32,7 +33,7 @@ from moddy.modules.listeners import ModuleListeners
 from moddy.modules.preparations import Preparations
 from moddy.modules.restore_roles import RestoreRoles
 from moddy.modules.restore_roles.keeper import Keeper
-from moddy.modules.welcome import Welcome
+from moddy.modules.welcome import Welcome, WelcomeSettings
 from moddy.modules.welcome.preview import WelcomePreview
 from moddy.ports import SystemClock
 from moddy.sandbox.world import RealClock
@@ -46,6 +47,8 @@ from moddy.views.translator import CatalogueTranslator
 
 WEBSITE = "https://moddy.example/premium"
 MANAGER = discord.Permissions(manage_guild=True, manage_roles=True, view_channel=True)
+CHANNEL = "config_set:welcome:channel_id"
+LANGUAGES = pytest.mark.parametrize("french", [False, True], ids=["en", "fr"])
 Shown = ResponseMessage | discord.Message
 
 
@@ -82,6 +85,10 @@ class Club:
         user = self.env.create_user(name, global_name=name.title())
         self.locales[user.id] = locale
         return self.guild.add_member(user, roles=roles)
+
+    def speaker(self, *, french: bool) -> MemberActor:
+        """Return the manager who reads Discord in that language."""
+        return self.french if french else self.manager
 
     def _make_bot(self) -> ModdyBot:
         return ModdyBot(
@@ -162,6 +169,16 @@ class Club:
             default=b"{}",
             by=self.guild_id,
         )
+
+    async def is_on(self, module: str) -> bool:
+        """Tell whether a module is at work."""
+        row = (await self.store.find(self.guild_id)).get(module)
+        return row is not None and row.enabled
+
+    async def welcome_settings(self) -> WelcomeSettings | None:
+        """Return the welcome's stored settings."""
+        row = (await self.store.find(self.guild_id)).get("welcome")
+        return decoder(WelcomeSettings).decode(row.settings) if row else None
 
     async def make_premium(self, user: UserHandle) -> None:
         """Give somebody premium."""

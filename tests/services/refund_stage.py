@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from moddy.errors import (
     BackendUnauthorized,
     BackendUnavailable,
     RefundOutcomeUnknown,
+    StaffRefused,
 )
 from moddy.models import Invoice, InvoicesResponse, InvoiceStatus, RefundResponse, Snowflake
 from moddy.ports import Clock, StaffLog
@@ -23,13 +25,13 @@ from moddy.services.refund_rules import Limits
 from moddy.services.refunds import Refunds
 from moddy.services.staff import Staff
 from moddy.services.staff_audit import StaffAudit
-from moddy.staff import AuditEntry, StaffMember, StaffRole
+from moddy.staff import AuditEntry, Refusal, StaffMember, StaffRole
 from moddy.store import refunds as store
 from moddy.store import staff as staff_store
 from moddy.store import staff_audit
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryKind
-from moddy.store.refunds import Refund
+from moddy.store.refunds import Refund, RefundState
 from moddy.store.tables import deliveries, refunds
 from moddy.store.transactions import Connection
 from tests.fakes import START, FakeBackend, FixedClock, Gate
@@ -254,6 +256,13 @@ class RefundStage:
         assert proposal.is_new
         return proposal.refund.id
 
+    async def pay(self, amount: str, *, customer: Snowflake = CUSTOMER) -> Refund:
+        """Bring a refund to its end, with a second person's word where it takes one."""
+        refund = await self.refunds.confirm(ANNA, await self.proposed(amount, customer=customer))
+        if refund.state is RefundState.AWAITING:
+            refund = await self.refunds.approve(BERT, refund.id)
+        return refund
+
     async def unknown(self, fault: Fault = Fault.ANSWER_LOST) -> str:
         """Bring a refund to where nobody knows whether it was done."""
         self.backend.faults.append(fault)
@@ -301,6 +310,11 @@ class RefundStage:
     def wait(self, **by: float) -> None:
         """Let time pass."""
         self.clock.advance(timedelta(**by))
+
+
+def refused(refusal: Refusal) -> pytest.RaisesExc[StaffRefused]:
+    """Expect that a step is refused for this reason."""
+    return pytest.RaisesExc(StaffRefused, check=lambda error: error.refusal is refusal)
 
 
 async def _scalars(connection: Connection, query: sa.Select[Any]) -> list[object]:

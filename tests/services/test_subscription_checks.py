@@ -16,20 +16,13 @@ from moddy.errors import (
 from moddy.models import NotifyAction, Snowflake, SubscriptionStatus
 from moddy.services.premium import PremiumStatus
 from moddy.store import premium_audit, users
-from moddy.store.database import Database
 from moddy.store.transactions import Connection
 from tests.services.stage import ADA, BEN, PREMIUM_ROLE
 from tests.services.watch import BRAKE, GRACE, Watch, subscription
 
-STAFF = Snowflake("900000000000000001")
 MANY = [Snowflake(10**17 + number) for number in range(1000, 1000 + BRAKE + 7)]
 ON, OFF = PremiumStatus(premium=True), PremiumStatus(premium=False)
 Status = SubscriptionStatus
-
-
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    return Watch(database)
 
 
 async def reasons(watch: Watch, user_id: Snowflake) -> list[tuple[str, str]]:
