@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from moddy.errors import StoreUnavailable
 from moddy.store.prepared import Prepared, Row
-from moddy.store.transactions import Part, Result, do_nothing
+from moddy.store.transactions import Connection, Part, Result, do_nothing
 
 T = TypeVar("T")
 
@@ -182,10 +182,8 @@ class _Trip:
             self._interruptible = None
 
 
-class _Connection:
+class _Connection(Connection):
     """What a work is given."""
-
-    __slots__ = ("_check", "_connection", "_driver", "dialect")
 
     def __init__(self, connection: sa.Connection, check: Callable[[], None]) -> None:
         self._check = check
@@ -208,16 +206,6 @@ class _Connection:
         """Execute a statement and return SQLAlchemy's result."""
         self._check()
         return self._connection.execute(statement, parameters)
-
-    async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
-        """Return the first column of the first row, None without one."""
-        return (await self.execute(statement, parameters)).scalar()
-
-    async def scalars(
-        self, statement: sa.Executable, parameters: Any = None
-    ) -> sa.ScalarResult[Any]:
-        """Return the first column of all rows."""
-        return (await self.execute(statement, parameters)).scalars()
 
     async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function with the connection that does not need to be awaited."""

@@ -16,9 +16,8 @@ Result = sa.CursorResult[*tuple[Any, ...]]
 class Connection(Protocol):
     """A connection inside a transaction, as works get it."""
 
-    @property
-    def dialect(self) -> sa.Dialect:
-        """Which kind of database it is."""
+    # Which kind of database it is.
+    dialect: sa.Dialect
 
     async def fetch(self, statement: Prepared, values: Mapping[str, Any]) -> list[Row]:
         """Execute a prepared statement and return its rows."""
@@ -28,11 +27,13 @@ class Connection(Protocol):
 
     async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
         """Return the first column of the first row, None without one."""
+        return (await self.execute(statement, parameters)).scalar()
 
     async def scalars(
         self, statement: sa.Executable, parameters: Any = None
     ) -> sa.ScalarResult[Any]:
         """Return the first column of all rows."""
+        return (await self.execute(statement, parameters)).scalars()
 
     async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function with SQLAlchemy's connection, which does not need to be awaited there."""
