@@ -45,8 +45,9 @@ NOTIFICATIONS, ROLE_UPDATES, READS = 15.0, 5.0, 5.0
 JOINS, MESSAGES, COMMANDS = 5.0, 10.0, 2.0
 SAMPLE_INTERVAL = 2.0  # seconds
 WARM_UP = 0.25  # of the whole time
-# What counts as flat: the growth of the floor, which is what there is when nothing waits for a fault
-# of the backend: the lowest tenth of the last quarter of the time that is watched, less the first's.
+# What counts as flat: how much the floor grows, which is what there is while nothing waits for a
+# fault of the backend: the lowest tenth of the last quarter of the time that is watched, less that
+# of its first.
 FLAT = {"resident memory, MiB": 3.0, "open files": 3.0, "tasks": 5.0, "objects, thousands": 5.0}
 
 
