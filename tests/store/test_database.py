@@ -101,8 +101,9 @@ async def test_reader_does_not_wait_for_a_writer(database: Database) -> None:
 
 
 async def test_slow_work_is_an_outage_and_is_rolled_back(migrated_url: str) -> None:
-    async with open_database(migrated_url, timeout=0.2) as database:
+    async with open_database(migrated_url, timeout=0.5) as database:
         await remember(database, "before")
+        assert await recall(database) == "before"  # connected already, when it matters
         holding = Holding(database)
 
         async def work(connection: Connection) -> None:
