@@ -46,7 +46,8 @@ class Database:
     """One SQLite file or PostgreSQL database.
 
     Work runs in `transaction` (may write) or `read`; both give it a connection inside a
-    transaction. It must await nothing else: on SQLite it runs on a thread, without a loop.
+    transaction. It must await nothing else: on SQLite it runs on a thread, without a loop, and on
+    PostgreSQL others of its group wait for it.
     `observe` is told the seconds of each `transaction` and `read`, waiting included, and of each
     `commit` that transactions share; also of those that fail.
     """

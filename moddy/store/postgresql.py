@@ -29,9 +29,10 @@ WRITERS = 2
 def open_engine(
     url: str, *, connect_within: float, seconds: float, autocommit: bool = False
 ) -> AsyncEngine:
-    """Return an engine; a connection has `connect_within` seconds to come about, a command
-    `seconds`. `PostgresqlTransactions` wants one with `autocommit`, as it begins and commits by
-    itself."""
+    """Return an engine; connecting has `connect_within` seconds, and a command `seconds`.
+
+    `PostgresqlTransactions` wants one with `autocommit`, as it begins and commits by itself.
+    """
 
     async def connect() -> Any:
         # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.

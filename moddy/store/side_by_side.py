@@ -121,8 +121,6 @@ class _Call:
 class _Connection(Connection):
     """What a work is given: it only passes on what is asked for."""
 
-    __slots__ = ("dialect",)
-
     def __init__(self, dialect: sa.Dialect) -> None:
         self.dialect = dialect
 

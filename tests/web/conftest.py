@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,16 +15,23 @@ from aiohttp import http_exceptions
 
 from moddy.config import LogFormat, LogLevel
 from moddy.logs import configure_logging
-from moddy.store.database import Database, open_database
+from moddy.store.database import Database
 from tests.migrated import (
     database,
     migrated_postgresql_url,
     migrated_sqlite_file,
     migrated_url,
+    sqlite_database,
 )
 from tests.web.api import Api, open_api
 
-__all__ = ["database", "migrated_postgresql_url", "migrated_sqlite_file", "migrated_url"]
+__all__ = [
+    "database",
+    "migrated_postgresql_url",
+    "migrated_sqlite_file",
+    "migrated_url",
+    "sqlite_database",
+]
 
 
 PARSER_ERRORS = {
@@ -87,16 +92,7 @@ async def api(database: Database, log: Log) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def lite_database(migrated_sqlite_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    """A migrated SQLite file, for what has nothing to do with the store."""
-    path = tmp_path / "lite.db"
-    shutil.copy(migrated_sqlite_file, path)
-    async with open_database(f"sqlite:///{path}") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def lite(lite_database: Database, log: Log) -> AsyncIterator[Api]:
+async def lite(sqlite_database: Database, log: Log) -> AsyncIterator[Api]:
     """The API with everything configured, for what has nothing to do with the store."""
-    async with open_api(lite_database) as opened:
+    async with open_api(sqlite_database) as opened:
         yield opened

@@ -72,10 +72,12 @@ async def test_the_scheme_is_case_insensitive(lite: Api) -> None:
 
 
 @pytest.mark.parametrize("secret", ["clé-€-秘密", "\udcff\udc80 raw bytes", "a b c", "x" * 4000])
-async def test_a_secret_of_any_characters_is_accepted(lite_database: Database, secret: str) -> None:
+async def test_a_secret_of_any_characters_is_accepted(
+    sqlite_database: Database, secret: str
+) -> None:
     # As the environment gives bytes that are not UTF-8: as surrogates.
     as_bytes = secret.encode("utf-8", "surrogateescape")
-    async with open_api(lite_database, Setup(secret=secret)) as api:
+    async with open_api(sqlite_database, Setup(secret=secret)) as api:
         good = request("GET", "/internal/health", b"Authorization: Bearer " + as_bytes)
         assert (await exchange(api.port, good)).status == 200
         for other in (as_bytes[:-1], bytes([as_bytes[0] ^ 1]) + as_bytes[1:]):
@@ -83,8 +85,8 @@ async def test_a_secret_of_any_characters_is_accepted(lite_database: Database, s
             assert (await exchange(api.port, bad)).status == 403
 
 
-async def test_the_previous_secret_is_accepted_during_a_rotation(lite_database: Database) -> None:
-    async with open_api(lite_database, Setup(previous_secret=PREVIOUS)) as api:
+async def test_the_previous_secret_is_accepted_during_a_rotation(sqlite_database: Database) -> None:
+    async with open_api(sqlite_database, Setup(previous_secret=PREVIOUS)) as api:
         for secret, status in ((SECRET, 200), (PREVIOUS, 200), ("neither", 403)):
             headers = {"Authorization": f"Bearer {secret}"}
             response = await api.client.get("/internal/health", headers=headers)
@@ -93,9 +95,9 @@ async def test_the_previous_secret_is_accepted_during_a_rotation(lite_database: 
 
 @pytest.mark.parametrize("previous", [None, PREVIOUS])
 async def test_without_a_configured_secret_nothing_is_served(
-    lite_database: Database, previous: str | None
+    sqlite_database: Database, previous: str | None
 ) -> None:
-    async with open_api(lite_database, Setup(secret=None, previous_secret=previous)) as api:
+    async with open_api(sqlite_database, Setup(secret=None, previous_secret=previous)) as api:
         for header in (None, "Bearer", f"Bearer {SECRET}", f"Bearer {PREVIOUS}", "Basic x"):
             headers = {"Authorization": header} if header else {}
             for method, path in PATHS:

@@ -214,10 +214,10 @@ async def open_prepared(database: Database, setup: Setup) -> AsyncIterator[Api]:
 
 @pytest.mark.parametrize("name", PROVOKED)
 async def test_the_api_refuses_as_the_example_says(
-    lite_database: Database, log: Log, name: str
+    sqlite_database: Database, log: Log, name: str
 ) -> None:
     example, provoked = REFUSALS[name], PROVOKED[name]
-    async with open_prepared(lite_database, provoked.setup) as api:
+    async with open_prepared(sqlite_database, provoked.setup) as api:
         headers = {"Content-Type": "application/json", **provoked.headers}
         if headers.get("Authorization") == "":
             del api.client.headers["Authorization"], headers["Authorization"]
@@ -227,10 +227,10 @@ async def test_the_api_refuses_as_the_example_says(
     assert (response.status_code, response.content) == (example.status, example.body)
 
 
-async def test_a_body_that_does_not_come(lite_database: Database, log: Log) -> None:
+async def test_a_body_that_does_not_come(sqlite_database: Database, log: Log) -> None:
     example = REFUSALS["too_slow"]
     setup = structs.replace(EVERYTHING, answer_within=0.1)
-    async with open_api(lite_database, setup) as api, connect(api.port) as connection:
+    async with open_api(sqlite_database, setup) as api, connect(api.port) as connection:
         headers = (b"Content-Type: application/json", b"Content-Length: 20")
         await connection.send(request("POST", NOTIFY, *headers, secret=SECRET) + b"{")
         answer = await asyncio.wait_for(connection.receive(), 5)

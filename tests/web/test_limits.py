@@ -87,8 +87,8 @@ async def test_headers_have_five_seconds() -> None:
 
 
 @pytest.mark.slow
-async def test_a_body_has_until_the_answer_is_due(lite_database: Database) -> None:
-    async with open_api(lite_database, Setup(answer_within=2.0)) as api:
+async def test_a_body_has_until_the_answer_is_due(sqlite_database: Database) -> None:
+    async with open_api(sqlite_database, Setup(answer_within=2.0)) as api:
 
         async def send(body: bytes, seconds: float, *, length: int = 44) -> RawResponse:
             headers = (b"Content-Type: application/json", b"Content-Length: %d" % length)
@@ -112,8 +112,8 @@ async def test_a_body_has_until_the_answer_is_due(lite_database: Database) -> No
         assert refused(part, 408)
 
 
-async def test_requests_in_hand_are_bounded(lite_database: Database, log: Log) -> None:
-    async with open_api(lite_database, Setup(max_requests=2)) as api:
+async def test_requests_in_hand_are_bounded(sqlite_database: Database, log: Log) -> None:
+    async with open_api(sqlite_database, Setup(max_requests=2)) as api:
         api.messenger.gate.close()
         body = b'{"discord_id":"%d","action":"plan_upgraded"}'
         waiting = [
@@ -140,8 +140,8 @@ async def test_requests_in_hand_are_bounded(lite_database: Database, log: Log) -
         assert (await api.client.get("/internal/health")).status_code == 200
 
 
-async def test_a_refused_request_gives_its_place_back(lite_database: Database) -> None:
-    async with open_api(lite_database, Setup(max_requests=1)) as api:
+async def test_a_refused_request_gives_its_place_back(sqlite_database: Database) -> None:
+    async with open_api(sqlite_database, Setup(max_requests=1)) as api:
         for _ in range(3):
             assert (await api.client.post("/internal/notify", content=b"{")).status_code == 415
             assert (await api.client.get("/internal/nowhere")).status_code == 404

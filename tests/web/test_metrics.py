@@ -67,8 +67,8 @@ async def test_requests_are_counted_exactly(lite: Api) -> None:
     assert again["GET", "/internal/metrics", "200"] == 1
 
 
-async def test_deliveries_are_counted_exactly(lite_database: Database) -> None:
-    async with open_api(lite_database, Setup(works=False)) as api:
+async def test_deliveries_are_counted_exactly(sqlite_database: Database) -> None:
+    async with open_api(sqlite_database, Setup(works=False)) as api:
         assert (await api.notify(NOTICE)).status_code == 200
         for user_id in ("43", "44"):
             api.messenger.errors[user_id] = DiscordUnavailable("down")

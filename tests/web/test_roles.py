@@ -154,15 +154,15 @@ async def test_a_hanging_discord_is_not_waited_for(database: Database) -> None:
         await _until_changed(api, 1)
 
 
-async def test_what_is_not_configured(lite_database: Database) -> None:
+async def test_what_is_not_configured(sqlite_database: Database) -> None:
     lists = {"add_roles": ["11"]}
-    async with open_api(lite_database, Setup(guild_id=None)) as api:
+    async with open_api(sqlite_database, Setup(guild_id=None)) as api:
         for body in (BODY, BODY | lists):
             response = await api.update_roles(body, {"Idempotency-Key": "k"})
             expected = answer("MODDY_GUILD_ID not configured", guild_id=None)
             assert (response.status_code, response.json()) == (503, expected)
         assert not await api.rows()
-    async with open_api(lite_database, Setup(premium_role_id=None)) as api:
+    async with open_api(sqlite_database, Setup(premium_role_id=None)) as api:
         response = await api.update_roles(BODY, {"Idempotency-Key": "k"})
         expected = answer("MODDY_PREMIUM_ROLE_ID not configured")
         assert (response.status_code, response.json()) == (503, expected)

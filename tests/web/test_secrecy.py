@@ -153,9 +153,9 @@ async def test_the_store_keeps_no_address(api: Api, log: Log) -> None:
             assert not places_of((*planted, SECRET), text), column
 
 
-async def test_secrets_are_logged_at_no_time(lite_database: Database, log: Log) -> None:
+async def test_secrets_are_logged_at_no_time(sqlite_database: Database, log: Log) -> None:
     setup = Setup(previous_secret=WRONG_SECRET)
-    async with open_api(lite_database, setup) as api:
+    async with open_api(sqlite_database, setup) as api:
         for secret in (SECRET, WRONG_SECRET, "x"):
             headers = {"Authorization": f"Bearer {secret}"}
             await api.client.get("/internal/health", headers=headers)

@@ -59,9 +59,9 @@ def signature(
 
 
 @pytest.fixture
-async def signed(lite_database: Database, log: Log) -> AsyncIterator[Api]:
+async def signed(sqlite_database: Database, log: Log) -> AsyncIterator[Api]:
     """An API that asks for signatures while its secret is changed."""
-    async with open_api(lite_database, Setup(signer=Signer([NEW, OLD]))) as api:
+    async with open_api(sqlite_database, Setup(signer=Signer([NEW, OLD]))) as api:
         yield api
 
 
