@@ -72,8 +72,10 @@ def reporting_to(dsn: str) -> Iterator[None]:
     try:
         yield
     finally:
-        sentry_sdk.flush(FLUSH_TIMEOUT)
-        sentry_sdk.init()
+        # Not another init(): without arguments it takes the DSN of the environment and every
+        # integration.
+        sentry_sdk.get_client().close(FLUSH_TIMEOUT)
+        sentry_sdk.get_global_scope().set_client(None)
 
 
 def report_error(_logger: object, _method: str, event: Event) -> Event:

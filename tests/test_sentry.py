@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import http.server
 import io
 import json
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -122,6 +124,20 @@ def _values(tree: Any) -> set[Any]:
     if isinstance(tree, list):
         return set().union(*map(_values, tree))
     return {tree}
+
+
+def test_nothing_of_it_is_left_at_the_end(
+    sentry: Sentry, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTRY_DSN", sentry.dsn)
+    hook, request = sys.excepthook, http.client.HTTPConnection.putrequest
+    with reporting_to(sentry.dsn):
+        pass
+    assert not sentry_sdk.is_initialized()
+    assert (sys.excepthook, http.client.HTTPConnection.putrequest) == (hook, request)
+    log.error("after the end")
+    logging.getLogger("aiohttp.server").error("after the end")
+    assert sentry.bodies == []
 
 
 def test_the_package_complains_of_nothing(sentry: Sentry) -> None:

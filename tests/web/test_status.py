@@ -16,7 +16,7 @@ from moddy.services.status import STORE_PATIENCE, EventCounts, StatusResponse
 from tests.fakes import START
 from tests.web.api import Api
 from tests.web.test_metrics import NOTICE, get, scrape
-from tests.web.test_store_away import open_postgresql, open_proxy
+from tests.web.test_store_away import open_over, open_proxy
 
 
 async def look(api: Api) -> dict[str, Any]:
@@ -100,7 +100,7 @@ async def check_without_store(api: Api) -> None:
 
 
 async def test_store_that_cannot_be_reached(postgresql_url: str) -> None:
-    async with open_proxy(postgresql_url) as proxy, open_postgresql(proxy.url) as api:
+    async with open_proxy(postgresql_url) as proxy, open_over(proxy.url) as api:
         api.gateway.logged_in.clear()
         await api.notify(NOTICE)
         assert get(await scrape(api), "moddy_deliveries", kind="notify", state="pending") == 1
@@ -113,6 +113,6 @@ async def test_store_that_cannot_be_reached(postgresql_url: str) -> None:
 
 @pytest.mark.slow
 async def test_store_that_falls_silent(postgresql_url: str) -> None:
-    async with open_proxy(postgresql_url) as proxy, open_postgresql(proxy.url) as api:
+    async with open_proxy(postgresql_url) as proxy, open_over(proxy.url) as api:
         with proxy.fall_silent():
             await check_without_store(api)

@@ -70,16 +70,19 @@ def is_unavailable(response: httpx.Response) -> bool:
 
 
 @pytest.mark.slow
-async def test_a_sqlite_file_that_another_program_has_locked(lite: Api, tmp_path: Path) -> None:
+async def test_a_sqlite_file_that_another_program_has_locked(tmp_path: Path) -> None:
+    path = tmp_path / "moddy.db"
+
     @contextmanager
     def lock() -> Iterator[None]:
-        other = sqlite3.connect(tmp_path / "lite.db", isolation_level=None)
+        other = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
         other.close()
 
-    await check_outage(lite, lock, reads=False)
+    async with open_over(f"sqlite:///{path}") as api:
+        await check_outage(api, lock, reads=False)
 
 
 async def test_postgresql_that_takes_no_connections(
@@ -96,23 +99,23 @@ async def test_postgresql_that_takes_no_connections(
         yield
         postgresql_server.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
-    async with open_postgresql(postgresql_url) as api:
+    async with open_over(postgresql_url) as api:
         await check_outage(api, refuse, reads=True)
 
 
 async def test_postgresql_that_cannot_be_reached(postgresql_url: str) -> None:
-    async with open_proxy(postgresql_url) as proxy, open_postgresql(proxy.url) as api:
+    async with open_proxy(postgresql_url) as proxy, open_over(proxy.url) as api:
         await check_outage(api, proxy.refuse, reads=True)
 
 
 @pytest.mark.slow
 async def test_postgresql_that_falls_silent(postgresql_url: str) -> None:
-    async with open_proxy(postgresql_url) as proxy, open_postgresql(proxy.url) as api:
+    async with open_proxy(postgresql_url) as proxy, open_over(proxy.url) as api:
         await check_outage(api, proxy.fall_silent, reads=True)
 
 
 @asynccontextmanager
-async def open_postgresql(url: str) -> AsyncIterator[Api]:
+async def open_over(url: str) -> AsyncIterator[Api]:
     """Open the API over a database of its own."""
     async with open_database(url) as database:
         await migrate(database)
