@@ -141,7 +141,8 @@ class Metrics:
         self.loop_freezes.values[()] = 0
         self.store_seconds = self._timings(
             "moddy_store_seconds",
-            "Seconds of transactions and reads, waiting included, and of the commits they share",
+            "Seconds of transactions and reads, waiting included, of the commits that they share, "
+            "and of connecting at the start",
             "kind",
         )
         self._dropped = self._counts(

@@ -48,8 +48,8 @@ class Database:
     Work runs in `transaction` (may write) or `read`; both give it a connection inside a
     transaction. It must await nothing else: on SQLite it runs on a thread, without a loop, and on
     PostgreSQL others of its group wait for it.
-    `observe` is told the seconds of each `transaction` and `read`, waiting included, and of each
-    `commit` that transactions share; also of those that fail.
+    `observe` is told the seconds of each `connect`, `transaction` and `read`, waiting included, and
+    of each `commit` that transactions share; also of those that fail.
     """
 
     def __init__(
@@ -96,6 +96,15 @@ class Database:
                 yield connection
         finally:
             await engine.dispose()
+
+    async def connect(self) -> None:
+        """Open connections now: later there may be no file descriptor left for them.
+
+        Raises:
+            StoreUnavailable: the database did not take them in time.
+        """
+        async with self._bounded("connect"):
+            await self._transactions.connect()
 
     async def run_writes(self) -> None:
         """Commit what `transaction` is given, until cancelled."""

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -95,6 +96,16 @@ class SqliteTransactions:
         self._engines = engines
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
+
+    async def connect(self) -> None:
+        """As `Transactions.connect`: all that there will be."""
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._connect)
+
+    def _connect(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(self._engines.writing.connect())
+            for _ in range(READERS):
+                stack.enter_context(self._engines.reading.connect())
 
     async def run(
         self,

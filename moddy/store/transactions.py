@@ -64,6 +64,9 @@ class Transactions(Protocol):
     # How many groups of writes it can have under way at a time.
     writers: int
 
+    async def connect(self) -> None:
+        """Open connections before they are needed. Raises what the driver does."""
+
     async def run(
         self,
         parts: Sequence[Part],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import sqlite3
 import threading
 import time
@@ -283,3 +285,36 @@ def _terminate(server: Server, url: str) -> None:
     server.execute(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
     )
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """Let this process open nothing more."""
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_connections_made_early_need_no_file_later(database: Database, early: bool) -> None:
+    both = threading.Barrier(2)
+
+    async def read(connection: Connection) -> None:
+        if database.is_sqlite:
+            both.wait(5)  # on threads
+        else:
+            await connection.execute(sa.text("SELECT pg_sleep(0.2)"))
+
+    if early:
+        await database.connect()
+    with no_file_left():
+        works = database.read(read), database.read(read), remember(database, "value")
+        results = await asyncio.gather(*works, return_exceptions=True)
+    failed = [error for error in results if error is not None]
+    assert bool(failed) != early
+    assert all(isinstance(error, StoreUnavailable) for error in failed)
