@@ -1,6 +1,6 @@
 """Request ids: one id that every log line and every call on behalf of a request carries.
 
-The web middleware, a command or a task sets `current_request_id`; `moddy.backend` sends it on.
+`moddy.web.dispatch`, a command or a task sets `current_request_id`; `moddy.backend` sends it on.
 """
 
 from __future__ import annotations

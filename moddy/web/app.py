@@ -42,9 +42,13 @@ def make_app(
     `answer_within` is how long a request waits for its body and its first attempt, in seconds,
     `max_requests` how many may do so at once, `request_limit` when it is None. With `signer`
     every call must be signed.
+
+    Serve it with `moddy.web.server.serve`: nothing asks for the secret elsewhere.
     """
-    dispatch = make_dispatch(
+    app = web.Application(client_max_size=MAX_BODY)
+    app[keys.DISPATCH] = make_dispatch(
         make_authenticator(secret, previous_secret),
+        app.router,
         places=Places(
             request_limit() if max_requests is None else max_requests, seconds=ANSWER_LIMIT
         ),
@@ -52,7 +56,6 @@ def make_app(
         answer_within=answer_within,
         observe=metrics.add_request,
     )
-    app = web.Application(middlewares=[dispatch], client_max_size=MAX_BODY)
     app[keys.NOTIFICATIONS] = notifications
     app[keys.ROLE_UPDATES] = role_updates
     app[keys.PREMIUM] = premium_service
@@ -69,8 +72,9 @@ def make_app(
 
 def make_public_app() -> web.Application:
     """Return what the public port serves: liveness, and nothing of the internal API."""
-    dispatch = make_dispatch(None, places=Places(request_limit(), seconds=ANSWER_LIMIT))
-    app = web.Application(middlewares=[dispatch], client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY)
+    places = Places(request_limit(), seconds=ANSWER_LIMIT)
+    app[keys.DISPATCH] = make_dispatch(None, app.router, places=places)
     _add(app, "GET", "/", root.describe)
     _add(app, "GET", "/healthz", root.live)
     return app

@@ -1,6 +1,6 @@
 """What happens around every handler: request id, authentication, errors, one log line.
 
-One middleware does it all: several would each cost a call per request.
+It is one function around aiohttp's application, as each middleware would cost a request two calls.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from structlog.typing import FilteringBoundLogger
 
 from moddy.errors import StoreUnavailable
@@ -20,7 +20,7 @@ from moddy.request_ids import current_request_id, new_request_id
 from moddy.signing import Signer
 from moddy.web.auth import Authenticator, is_internal
 from moddy.web.bodies import too_large
-from moddy.web.keys import CALL, Call
+from moddy.web.keys import CALL, Call, Dispatch
 from moddy.web.places import Places
 from moddy.web.refusals import Refusal, json_response, store_unavailable
 from moddy.web.signatures import require_signature
@@ -48,23 +48,25 @@ def _unmeasured(_method: str, _route: str, _status: int, _seconds: float) -> Non
 
 def make_dispatch(
     authenticate: Authenticator | None,
+    router: web.UrlDispatcher,
     *,
     places: Places,
     signer: Signer | None = None,
     answer_within: float = ANSWER_WITHIN,
     observe: Observe = _unmeasured,
-) -> Middleware:
-    """Return the middleware; `authenticate` guards ``/internal``, None where that is not served.
+) -> Dispatch:
+    """Return what is to be around the application of `router`.
 
-    With `signer` everything under ``/internal`` but `SCRAPED` has to be signed as well. Only who
-    has passed `authenticate` takes one of the `places`.
+    `authenticate` guards ``/internal``; it is None where that is not served. With `signer`
+    everything under ``/internal`` but `SCRAPED` has to be signed as well. Only who has passed
+    `authenticate` takes one of the `places`.
     """
 
     lines = log.bind()  # once, instead of once for each line
 
-    @web.middleware
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         request_id = request.headers.get(REQUEST_ID)
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = new_request_id()
@@ -79,13 +81,16 @@ def make_dispatch(
                 if signer is not None and guarded and request.path != SCRAPED:
                     await require_signature(request, signer)
                 response = await handler(request)
+            route = _route(request.match_info)
         except Exception as error:  # noqa: BLE001 (the edge)
-            response = _refuse(request, error)
+            # It may have come before the application looked for a route.
+            route = _route(await router.resolve(request))
+            response = _refuse(error, route)
         headers = response.headers
         headers[REQUEST_ID] = request_id
         # Instead of aiohttp's and Python's versions.
         headers[hdrs.SERVER] = "Moddy"
-        seconds, route = asyncio.get_running_loop().time() - started, _route(request)
+        seconds = loop.time() - started
         observe(request.method, route, response.status, seconds)
         _log_request(lines, request.method, route, response.status, seconds)
         return response
@@ -93,7 +98,7 @@ def make_dispatch(
     return dispatch
 
 
-def _refuse(request: web.Request, error: Exception) -> web.StreamResponse:
+def _refuse(error: Exception, route: str) -> web.StreamResponse:
     """Return the answer to a request that a handler has not answered."""
     if isinstance(error, Refusal):
         return error.response()
@@ -102,7 +107,7 @@ def _refuse(request: web.Request, error: Exception) -> web.StreamResponse:
     if isinstance(error, StoreUnavailable | TimeoutError):
         return store_unavailable().response()
     # The caller learns an id to look for, and nothing else.
-    log.error("request failed unexpectedly", route=_route(request), exc_info=error)
+    log.error("request failed unexpectedly", route=route, exc_info=error)
     body = ErrorResponse(error="Internal server error", request_id=current_request_id.get())
     return json_response(500, encode(body))
 
@@ -130,7 +135,7 @@ def _http_error(error: web.HTTPException) -> web.StreamResponse:
     return Refusal(error.status, error.reason, headers=headers).response()
 
 
-def _route(request: web.Request) -> str:
+def _route(found: web.UrlMappingMatchInfo) -> str:
     """Return the route's pattern: a path that nobody knows may hold anything."""
-    resource = request.match_info.route.resource
+    resource = found.route.resource
     return resource.canonical if resource is not None else "unmatched"

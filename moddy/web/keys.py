@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from moddy.services.deliveries import Deliveries
@@ -18,6 +21,12 @@ ROLE_UPDATES = web.AppKey("role_updates", RoleUpdates)
 PREMIUM = web.AppKey("premium", Premium)
 DELIVERIES = web.AppKey("deliveries", Deliveries)
 STATUS = web.AppKey("status", Status)
+
+
+# Answers a request by means of a handler.
+Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+# What `moddy.web.server.serve` puts around the application.
+DISPATCH: web.AppKey[Dispatch] = web.AppKey("dispatch")
 
 
 class Call(Struct):

@@ -8,13 +8,17 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
+from aiohttp.typedefs import Handler
 
 from moddy.errors import AddressInUse, HttpParserMissing
 from moddy.web.connections import Connections
+from moddy.web.keys import DISPATCH
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +48,8 @@ async def serve(
 ) -> AsyncIterator[web.AppRunner]:
     """Serve `app` on `port` while the body runs; 0 lets the system choose one.
 
-    With `loopback` only this machine reaches it. `max_connections` is `connection_limit` when it
-    is None.
+    What `app` has as its `DISPATCH` is put around it. With `loopback` only this machine reaches
+    it. `max_connections` is `connection_limit` when it is None.
 
     Raises:
         AddressInUse: the port is taken; names `setting`, the variable to change.
@@ -56,6 +60,7 @@ async def serve(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT)
     try:
         await runner.setup()
+        _put_around(runner, app)
         limit = connection_limit() if max_connections is None else max_connections
         await _Site(runner, sock, setting=setting, limit=limit).start()
         log.info("serving", setting=setting, port=sock.getsockname()[1])
@@ -63,6 +68,14 @@ async def serve(
     finally:
         await runner.cleanup()
         sock.close()
+
+
+def _put_around(runner: web.AppRunner, app: web.Application) -> None:
+    dispatch = app.get(DISPATCH)
+    if dispatch is not None:
+        assert runner.server is not None  # noqa: S101 (it was set up)
+        handler = cast("Handler", runner.server.request_handler)
+        runner.server.request_handler = partial(cast("Any", dispatch), handler=handler)
 
 
 class _Site(web.BaseSite):
