@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import time
+from random import Random
 
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +15,8 @@ from moddy.store.database import Database
 from moddy.store.deliveries import Answer, Delivery, DeliveryKind, RequestContext
 from moddy.store.group_commit import Work
 from moddy.store.transactions import Connection
+
+_random = Random()  # noqa: S311 (ids are no secrets)
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -31,8 +34,12 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
 
 def new_delivery_id() -> str:
-    """Return a random id of 24 hexadecimal digits; it serves as a nonce on Discord."""
-    return secrets.token_hex(12)
+    """Return an id of 24 hexadecimal digits, which serves as a nonce on Discord.
+
+    The first half are milliseconds, the second is random. So new rows are neighbours in the index
+    of ids, where each of a purely random id is on a page of its own, to be written as a whole.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{_random.getrandbits(48):012x}"
 
 
 async def accept(

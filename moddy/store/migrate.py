@@ -13,7 +13,7 @@ from moddy.errors import SchemaTooNew, StoreUnavailable
 from moddy.store.database import PATIENCE, Database
 
 # The newest revision under `migrations/versions`.
-HEAD = "0008"
+HEAD = "0009"
 # Any fixed number does; it names Moddy's migration among PostgreSQL's advisory locks.
 _ADVISORY_LOCK = 0x4D6F646479
 

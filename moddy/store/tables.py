@@ -43,6 +43,13 @@ _Sequence = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # A snowflake does not fit a signed 64-bit integer, so ids are kept as their digits.
 _DiscordId = sa.String(20)
 
+
+def _index_where(condition: str, *columns: str) -> sa.Index:
+    """Return an index of the rows of which `condition` is true; the others do not pay for it."""
+    where = sa.text(condition)
+    return sa.Index(None, *columns, sqlite_where=where, postgresql_where=where)
+
+
 users = sa.Table(
     "users",
     metadata,
@@ -82,7 +89,7 @@ deliveries = sa.Table(
     metadata,
     # The order of acceptance.
     sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    # Random, and the nonce of the message on Discord: at most 25 characters there.
+    # Time and randomness; the nonce of the message on Discord: at most 25 characters there.
     sa.Column("id", sa.String(24), nullable=False, unique=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("discord_id", _DiscordId, nullable=False),
@@ -112,9 +119,9 @@ deliveries = sa.Table(
     sa.UniqueConstraint("kind", "idempotency_key"),
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "discord_id", "kind", "state", "sequence"),
-    sa.Index(None, "topic", "state", "sequence"),
-    sa.Index(None, "discord_id", "topic", "sequence"),
-    sa.Index(None, "finished_at"),
+    _index_where("topic IS NOT NULL", "topic", "state", "sequence"),
+    _index_where("topic IS NOT NULL", "discord_id", "topic", "sequence"),
+    _index_where("finished_at IS NOT NULL", "finished_at"),
 )
 
 # What people did to deliveries by hand.

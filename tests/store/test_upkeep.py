@@ -1,4 +1,4 @@
-"""What may be removed, and that finding it reads no more than that."""
+"""What may be removed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from moddy.store.database import Database, open_database
 from moddy.store.deliveries import DeliveryState
 from moddy.store.migrate import migrate
 from moddy.store.tables import deliveries
-from moddy.store.transactions import Connection
 from tests.store.rows import ADA, NOW
 
 # The states that the contract of housekeeping names, written another way than in the module.
 STAYS = {"pending", "waiting", "kept", "uncertain"}
-MANY = 8_000
 
 
 def row(number: int, state: str, seconds: float | None) -> dict[str, object]:
@@ -95,39 +93,3 @@ async def wait_for_a_waiting_lock(database: Database) -> None:
     async with asyncio.timeout(4):
         while not await database.read(lambda c: c.scalar(query)):  # noqa: ASYNC110 (a server's)
             await asyncio.sleep(0.005)
-
-
-async def test_reads_by_index(database: Database) -> None:
-    """Among many rows, nothing is read from one end to the other."""
-    states = ("delivered", "pending", "kept", "refused")
-    rows = [row(n, states[n % 4], None if n % 4 in (1, 2) else n - MANY // 2) for n in range(MANY)]
-    await insert(database, *rows)
-    plan = await database.transaction(explain_removal)
-    assert "ix_deliveries_finished_at" in plan, plan
-    assert "ix_deliveries_state" not in plan, plan
-    assert "Seq Scan" not in plan  # PostgreSQL's word
-    assert "SCAN deliveries" not in plan  # SQLite's, when without an index
-    assert "TEMP B-TREE" not in plan
-
-
-async def explain_removal(connection: Connection) -> str:
-    """Return the plan of the statement that `remove_finished` really makes."""
-    statements: list[tuple[str, object]] = []
-
-    def note(_c: object, _cursor: object, statement: str, given: object, *_: object) -> None:
-        statements.append((statement, given))
-
-    engine = await connection.run_sync(lambda sync: sync.engine)
-    is_sqlite = connection.dialect.name == "sqlite"
-    if not is_sqlite:
-        await connection.execute(sa.text("ANALYZE deliveries"))
-    sa.event.listen(engine, "before_cursor_execute", note)
-    await upkeep.remove_finished(connection, NOW - timedelta(days=1000), limit=500)
-    sa.event.remove(engine, "before_cursor_execute", note)
-    [(statement, given)] = statements
-    prefix = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
-    assert isinstance(given, tuple)
-    found = await connection.run_sync(
-        lambda sync: sync.exec_driver_sql(prefix + statement, given).all()
-    )
-    return "\n".join(str(line[-1]) for line in found)
