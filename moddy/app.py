@@ -77,9 +77,7 @@ async def open_moddy(
                 settings.database_url, checkpoint=checkpoint, observe=metrics.store_seconds.add
             )
         )
-        revision = await migrate(database)
-        await database.connect()
-        log.info("store ready", revision=revision, sqlite=database.is_sqlite)
+        log.info("store ready", revision=await migrate(database), sqlite=database.is_sqlite)
         secrets = settings.internal_signing_secrets
         signer = Signer(secrets) if secrets else None
         backend = await stack.enter_async_context(

@@ -144,7 +144,7 @@ async def test_a_store_that_is_not_there(
     ]
     for code, _, errors in await asyncio.gather(*runs):
         assert code == 1
-        # A thread of aiosqlite that meets the end of the process may say so as well.
-        [line] = [text for text in errors if text.startswith("DATABASE_URL: ")]
+        [line] = errors
+        assert line.startswith("DATABASE_URL: ")
         assert f"({named})" in line
         assert "planted" not in str(errors)
