@@ -77,7 +77,9 @@ async def open_moddy(
                 settings.database_url, checkpoint=checkpoint, observe=metrics.store_seconds.add
             )
         )
-        log.info("store ready", revision=await migrate(database), sqlite=database.is_sqlite)
+        revision = await migrate(database)
+        await database.connect()
+        log.info("store ready", revision=revision, sqlite=database.is_sqlite)
         secrets = settings.internal_signing_secrets
         signer = Signer(secrets) if secrets else None
         backend = await stack.enter_async_context(

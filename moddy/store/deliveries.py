@@ -160,9 +160,12 @@ async def claim_kept(
     For the length of a lease nobody else gets them.
     """
     table = deliveries.c
+    # An expression in place of the column, or SQLite takes the index of the states for it: then
+    # it reads what is kept for everybody.
+    state = table.state + ""
     oldest = (
         sa.select(table.id)
-        .where(table.discord_id == user_id, table.state == DeliveryState.KEPT.value)
+        .where(table.discord_id == user_id, state == DeliveryState.KEPT.value)
         .where(is_free(now))
         .order_by(table.sequence)
         .limit(limit)

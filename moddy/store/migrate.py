@@ -19,15 +19,16 @@ _ADVISORY_LOCK = 0x4D6F646479
 
 
 async def migrate(database: Database) -> str:
-    """Connect, upgrade the schema to the newest revision and return that revision.
+    """Upgrade the schema to the newest revision and return that revision.
 
     Raises:
         SchemaTooNew: the database has a revision that this version does not know.
         StoreUnavailable: the database did not answer.
     """
-    # What cannot be opened shall fail here: a thread of aiosqlite that fails may meet the end of
-    # the loop, and then writes a traceback.
-    await database.connect()
+    if database.is_sqlite:
+        # A file that cannot be opened shall fail here: aiosqlite's thread may meet the end of the
+        # loop, and then writes a traceback.
+        await database.connect()
     try:
         async with asyncio.timeout(PATIENCE), database.connect_patiently() as connection:
             # On SQLite BEGIN IMMEDIATE, which every transaction here starts with, is the lock;

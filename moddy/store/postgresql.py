@@ -25,6 +25,7 @@ POOL_SIZE = 10
 ROLLBACK_WITHIN = 1.0  # seconds; else the connection is dropped
 WRITERS = 2
 CONNECTED_EARLY = WRITERS + 2
+CONNECT_EARLY_WITHIN = 2.0  # seconds, after the first
 
 
 def open_engine(
@@ -60,10 +61,13 @@ class PostgresqlTransactions:
         self._engine = engine
 
     async def connect(self) -> None:
-        """As `Transactions.connect`: as many as a quiet Moddy uses."""
+        """As `Transactions.connect`: as many as a quiet Moddy uses, as far as there are so many."""
         async with AsyncExitStack() as stack:
-            for _ in range(CONNECTED_EARLY):
-                await stack.enter_async_context(self._engine.connect())
+            await stack.enter_async_context(self._engine.connect())
+            with suppress(DBAPIError, OSError, TimeoutError):
+                async with asyncio.timeout(CONNECT_EARLY_WITHIN):
+                    for _ in range(CONNECTED_EARLY - 1):
+                        await stack.enter_async_context(self._engine.connect())
 
     async def run(
         self,

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -59,21 +61,38 @@ def open_engines(url: str, *, busy_timeout: float) -> Engines:
     writing = sa.create_engine(address, pool_size=1, max_overflow=0, **options)
     reading = sa.create_engine(address, pool_size=READERS, max_overflow=0, **options)
     for engine in (on_loop.sync_engine, writing, reading):
-        sa.event.listen(engine, "connect", _prepare)
+        sa.event.listen(engine, "connect", partial(_prepare, patience=busy_timeout))
         sa.event.listen(engine, "begin", _begin)
     sa.event.listen(reading, "connect", _keep_little)
     return Engines(on_loop, writing, reading)
 
 
-def _prepare(dbapi_connection: Any, _record: object) -> None:
+def _prepare(dbapi_connection: Any, _record: object, *, patience: float) -> None:
     # Without an isolation level the driver starts no transaction of its own; `_begin` does.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_wal(cursor, patience)
     # An acknowledged write must survive a power cut; WAL's usual NORMAL may lose the last ones.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_wal(cursor: Any, patience: float) -> None:
+    """Have the file in WAL mode, in which it stays.
+
+    For a new one's first connections that is a race, in which SQLite itself waits for nobody.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                raise
+        else:
+            return
+        time.sleep(0.005)
 
 
 def _keep_little(dbapi_connection: Any, _record: object) -> None:

@@ -89,7 +89,7 @@ deliveries = sa.Table(
     metadata,
     # The order of acceptance.
     sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    # Time and randomness; the nonce of the message on Discord: at most 25 characters there.
+    # Random, and the nonce of the message on Discord: at most 25 characters there.
     sa.Column("id", sa.String(24), nullable=False, unique=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("discord_id", _DiscordId, nullable=False),

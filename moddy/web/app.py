@@ -42,10 +42,8 @@ def make_app(
     `answer_within` is how long a request waits for its body and its first attempt, in seconds,
     `max_requests` how many may do so at once, `request_limit` when it is None. With `signer`
     every call must be signed.
-
-    Serve it with `moddy.web.server.serve`: nothing asks for the secret elsewhere.
     """
-    app = web.Application(client_max_size=MAX_BODY)
+    app = _make_app()
     app[keys.DISPATCH] = make_dispatch(
         make_authenticator(secret, previous_secret),
         app.router,
@@ -72,12 +70,24 @@ def make_app(
 
 def make_public_app() -> web.Application:
     """Return what the public port serves: liveness, and nothing of the internal API."""
-    app = web.Application(client_max_size=MAX_BODY)
+    app = _make_app()
     places = Places(request_limit(), seconds=ANSWER_LIMIT)
     app[keys.DISPATCH] = make_dispatch(None, app.router, places=places)
     _add(app, "GET", "/", root.describe)
     _add(app, "GET", "/healthz", root.live)
     return app
+
+
+def _make_app() -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY)
+    app.on_startup.append(_require_dispatch)
+    return app
+
+
+async def _require_dispatch(app: web.Application) -> None:
+    """Refuse to be served by anything but `moddy.web.server.serve`: nobody asked for the secret."""
+    if not app.get(keys.SERVED):
+        raise RuntimeError("without its dispatch, this application would be open to everybody")
 
 
 def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:

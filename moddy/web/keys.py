@@ -27,6 +27,8 @@ STATUS = web.AppKey("status", Status)
 Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 # What `moddy.web.server.serve` puts around the application.
 DISPATCH: web.AppKey[Dispatch] = web.AppKey("dispatch")
+# Whether it does.
+SERVED = web.AppKey("served", bool)
 
 
 class Call(Struct):

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 
 from moddy.errors import AddressInUse, HttpParserMissing
 from moddy.web.connections import Connections
-from moddy.web.keys import DISPATCH
+from moddy.web.keys import DISPATCH, SERVED
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,7 @@ async def serve(
     require_compiled_parser()
     sock = open_socket(port, setting, loopback=loopback)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT)
+    app[SERVED] = True
     try:
         await runner.setup()
         _put_around(runner, app)

@@ -8,18 +8,20 @@ import resource
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from yarl import URL
 
 from moddy.errors import StoreUnavailable
 from moddy.store import memory
 from moddy.store.database import BUSY_TIMEOUT, Database, open_database
 from moddy.store.migrate import migrate
-from moddy.store.postgresql import POOL_SIZE, PostgresqlTransactions
+from moddy.store.postgresql import CONNECTED_EARLY, POOL_SIZE, PostgresqlTransactions
 from moddy.store.transactions import Connection
 from tests.postgres_server import Server
 from tests.store.holding import Holding
@@ -278,6 +280,28 @@ async def test_postgresql_without_free_connection(postgresql_url: str) -> None:
                 await hurried.ping()
             holding.release()
         await hurried.ping()
+
+
+@pytest.mark.parametrize("places", [0, 1, 2, 9])
+async def test_connecting_early_takes_what_there_is(
+    postgresql_server: Server, postgresql_url: str, places: int
+) -> None:
+    role = f"crowded_{uuid.uuid4().hex}"
+    postgresql_server.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {places}")
+    url = str(URL(postgresql_url).with_user(role))
+    try:
+        async with open_database(url) as database:
+            if places == 0:
+                with pytest.raises(StoreUnavailable):
+                    await database.connect()
+                return
+            await database.connect()
+            await database.ping()
+            name = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'"  # noqa: S608
+            connected = await database.read(lambda c: c.scalar(sa.text(name)))
+            assert connected == min(places, CONNECTED_EARLY)
+    finally:
+        postgresql_server.execute(f"DROP ROLE {role}")
 
 
 def _terminate(server: Server, url: str) -> None:

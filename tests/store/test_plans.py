@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from moddy.models import EventType, Snowflake
-from moddy.store import events, upkeep
+from moddy.store import deliveries, events, upkeep
 from moddy.store.database import Database
 from moddy.store.deliveries import DeliveryState
-from moddy.store.tables import deliveries
+from moddy.store.tables import deliveries as table
 from moddy.store.transactions import Connection
 from tests.store.rows import NOW
 
@@ -39,26 +39,34 @@ READS: dict[str, tuple[Callable[[Connection], Awaitable[object]], str]] = {
         lambda c: events.find_since(c, USERS[:3], JOINED, LONG_AGO),
         "ix_deliveries_discord_id_topic_sequence",
     ),
+    "claim_kept": (
+        lambda c: deliveries.claim_kept(c, USERS[0], now=NOW, limit=5),
+        "ix_deliveries_discord_id",
+    ),
 }
 # Words for reading from one end to the other: PostgreSQL's and SQLite's.
 WHOLE = ("Seq Scan", "SCAN deliveries")
 
 
 def row(number: int) -> dict[str, object]:
-    """Return one of many; each twentieth is an event, and most are finished."""
+    """Return one of many; each twentieth is an event, each fifth kept, and most are finished."""
     is_event = number % 20 == 0
     waits = number % 100 == 0
+    is_kept = number % 5 == 1
+    state = DeliveryState.DELIVERED
+    if waits or is_kept:
+        state = DeliveryState.PENDING if waits else DeliveryState.KEPT
     return {
         "id": f"{number:024x}",
         "kind": "event" if is_event else "notify",
         "topic": JOINED.value if is_event else None,
         "discord_id": USERS[number % 7 * 13],
-        "state": (DeliveryState.PENDING if waits else DeliveryState.DELIVERED).value,
+        "state": state.value,
         "payload": b"{}",
         "body_hash": b"",
         "tries": 1,
         "created_at": NOW,
-        "finished_at": None if waits else NOW - timedelta(seconds=number - MANY // 2),
+        "finished_at": None if waits or is_kept else NOW - timedelta(seconds=number - MANY // 2),
     }
 
 
@@ -80,7 +88,7 @@ async def explain_among_many(
     database: Database, work: Callable[[Connection], Awaitable[object]]
 ) -> str:
     rows = [row(number) for number in range(MANY)]
-    await database.transaction(lambda c: c.execute(sa.insert(deliveries), rows))
+    await database.transaction(lambda c: c.execute(sa.insert(table), rows))
     return await database.transaction(lambda c: explain(c, work))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from aiohttp import web
 
 from moddy.store.database import Database
-from tests.web.api import PREVIOUS, SECRET, Api, Setup, open_api, open_client
+from moddy.web.app import make_public_app
+from tests.web.api import EVERYTHING, PREVIOUS, SECRET, Api, Setup, open_api, open_client
 from tests.web.raw import connect, exchange, request
 
 PATHS = [
@@ -155,6 +157,15 @@ async def test_absolute_and_odd_targets_do_not_go_round_the_check(lite: Api) -> 
     ):
         response = await exchange(lite.port, request("GET", target))
         assert response.status in (400, 401, 404), target
+
+
+async def test_nothing_but_our_server_serves_it(sqlite_database: Database) -> None:
+    """Whatever else served it would ask nobody for the secret."""
+    for app in (Api(sqlite_database, EVERYTHING).app, make_public_app()):
+        runner = web.AppRunner(app)
+        with pytest.raises(RuntimeError, match="dispatch"):
+            await runner.setup()
+        await runner.cleanup()
 
 
 async def test_both_address_families_reach_the_port(lite: Api) -> None:
