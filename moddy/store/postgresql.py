@@ -38,7 +38,16 @@ def open_engine(
 
     async def connect() -> Any:
         # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
-        return await asyncpg.connect(url, timeout=connect_within, command_timeout=seconds)
+        connecting = asyncio.ensure_future(
+            asyncpg.connect(url, timeout=connect_within, command_timeout=seconds)
+        )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # Cancelled itself, asyncpg leaves a future behind whose error nobody takes, and of
+            # which asyncio then writes a line.
+            connecting.add_done_callback(_drop)
+            raise
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -50,6 +59,12 @@ def open_engine(
         hide_parameters=True,
         **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
+
+
+def _drop(connecting: asyncio.Future[asyncpg.Connection]) -> None:
+    """Close a connection that nobody waits for any longer, if there is one."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().terminate()
 
 
 class PostgresqlTransactions:

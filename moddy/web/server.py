@@ -58,7 +58,8 @@ async def serve(
     require_compiled_parser()
     sock = open_socket(port, setting, loopback=loopback)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT)
-    app[SERVED] = True
+    if not app.get(SERVED):  # it may be served on several ports
+        app[SERVED] = True
     try:
         await runner.setup()
         _put_around(runner, app)

@@ -6,7 +6,9 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from moddy.errors import AddressInUse
 from moddy.sandbox.backend import running_backend
 from moddy.sandbox.run import Sandbox, has_display, open_sandbox
 from moddy.sandbox.world import CUSTOMER
+from tests.process.moddy_process import free_port
 from tests.sandbox.hands import cards, click, press, run_command, take_picture
 from tests.sandbox.pictures import one_above_another, side_by_side, updates, write_small
 
@@ -117,12 +120,21 @@ async def test_page_shows_what_the_discord_page_shows(sandbox: Sandbox, website:
     await expect(pressed).to_have_text("Sam's DMs")
 
 
-async def test_pages_on_the_ports_that_were_asked_for(unused_tcp_port: int) -> None:
-    async with open_sandbox(port=unused_tcp_port) as sandbox:
-        assert sandbox.backend.url.port == unused_tcp_port
-        assert f"//127.0.0.1:{unused_tcp_port + 1}/" in sandbox.window.url
+def two_free_ports() -> int:
+    """Return the first of two ports in a row that nobody listens on."""
+    while True:
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
+async def test_pages_on_the_ports_that_were_asked_for() -> None:
+    port = two_free_ports()
+    async with open_sandbox(port=port) as sandbox:
+        assert sandbox.backend.url.port == port
+        assert f"//127.0.0.1:{port + 1}/" in sandbox.window.url
         with pytest.raises(AddressInUse):
-            async with running_backend(secret="s", port=unused_tcp_port):
+            async with running_backend(secret="s", port=port):
                 pass
 
 

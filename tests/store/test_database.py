@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import sqlite3
@@ -280,6 +281,26 @@ async def test_postgresql_without_free_connection(postgresql_url: str) -> None:
                 await hurried.ping()
             holding.release()
         await hurried.ping()
+
+
+async def test_connecting_that_is_cancelled_leaves_no_error_behind() -> None:
+    """Of which asyncio would write a line, later and without a place."""
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: said.append(about["message"]))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        url = f"postgresql://moddy@127.0.0.1:{server.sockets[0].getsockname()[1]}/moddy"
+        for steps in range(40):
+            async with open_database(url) as database:
+                asking = asyncio.create_task(database.ping())
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)  # they fail by themselves
+    gc.collect()
+    assert said == []
 
 
 @pytest.mark.parametrize("places", [0, 1, 2, 9])
