@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from random import Random
+from secrets import token_hex
 
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 
 
-# Ids are no secrets, and the system's randomness costs a system call each time.
-_random = Random()  # noqa: S311
-
-
 def new_request_id() -> str:
     """Return a new id: 32 hexadecimal digits, so it fits ``[A-Za-z0-9._-]{1,64}``."""
-    return f"{_random.getrandbits(128):032x}"
+    return token_hex(16)

@@ -1,4 +1,4 @@
-"""Indexes without the rows that nobody looks for in them: accepting writes a third less.
+"""Indexes without the rows that nobody looks for in them: accepting a request writes less.
 
 Revision: 0009, after 0008.
 """
