@@ -23,8 +23,9 @@ T = TypeVar("T")
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 EXIT_DISCORD = 3
-# Seconds, instead of 0.005: the loop and SQLite's thread hand work to each other all the
-# time, and each would wait for so long until the other lets go of the interpreter.
+# Seconds, instead of 0.005: the loop and SQLite's thread hand work to each other all the time, and
+# each would wait for so long until the other lets go of the interpreter. Below this, the switches
+# cost more than the waiting.
 SWITCH_INTERVAL = 0.002
 
 

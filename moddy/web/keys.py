@@ -1,4 +1,4 @@
-"""What handlers find in the application, by typed keys."""
+"""What handlers and the server find in the application, by typed keys."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ ROLE_UPDATES = web.AppKey("role_updates", RoleUpdates)
 PREMIUM = web.AppKey("premium", Premium)
 DELIVERIES = web.AppKey("deliveries", Deliveries)
 STATUS = web.AppKey("status", Status)
-
-
 # Answers a request by means of a handler.
 Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 # What `moddy.web.server.serve` puts around the application.

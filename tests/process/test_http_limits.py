@@ -8,14 +8,15 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from moddy.web.server import ACCEPTED_AT_ONCE
+from tests.open_files import open_files
 from tests.process.answers import DELIVERED, notify_answer
 from tests.process.moddy_process import ROOT, ModdyProcess
 from tests.process.stage import Stage
@@ -25,17 +26,6 @@ LAG = 0.05  # seconds
 RECOVERED = 5.0  # seconds after which nothing is left of them
 OUT_OF_FILES = "socket.accept() out of system resource"
 NO_UVLOOP = "import sys\nsys.modules['uvloop'] = None\n"
-
-
-@contextmanager
-def open_files(limit: int) -> Iterator[None]:
-    """Limit the open files of the processes that are started, as ``ulimit -n`` does."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def descriptors(moddy: ModdyProcess) -> int:
