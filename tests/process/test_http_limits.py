@@ -22,7 +22,9 @@ from tests.process.moddy_process import ROOT, ModdyProcess
 from tests.process.stage import Stage
 
 HALF = b"POST /internal/notify HTTP/1.1\r\nHost: moddy\r\nX-Trickle: "
-LAG = 0.05  # seconds
+LAG = 0.05  # seconds, of 99 in 100 answers
+WINDOW = 6.0  # seconds; in each of them connections reach the bound on their headers
+WINDOWS = 10
 RECOVERED = 5.0  # seconds after which nothing is left of them
 OUT_OF_FILES = "socket.accept() out of system resource"
 NO_UVLOOP = "import sys\nsys.modules['uvloop'] = None\n"
@@ -96,6 +98,18 @@ def p99(taken: list[float]) -> float:
     return statistics.quantiles(taken, n=100)[98]
 
 
+async def windows_until_quick(moddy: ModdyProcess) -> list[float]:
+    """Return the p99 of each window of time, in seconds, up to the first below `LAG`.
+
+    Whatever else keeps the machine busy makes some of them slow; Moddy itself would make them
+    all so.
+    """
+    found: list[float] = []
+    while len(found) < WINDOWS and not any(one < LAG for one in found):
+        found.append(p99(await answer_times(moddy, WINDOW)))
+    return found
+
+
 @pytest.mark.parametrize(("files", "connections"), [(None, 500), (256, 300)])
 async def test_connections_that_ask_for_nothing(
     stage: Stage, files: int | None, connections: int
@@ -107,9 +121,10 @@ async def test_connections_that_ask_for_nothing(
     async with entered(moddy):
         await moddy.wait_healthy()
         before = descriptors(moddy)
-        quiet = p99(await answer_times(moddy, 2))
         async with beset(port, connections):
-            lag = p99(await answer_times(moddy, 6))
+            cpu, started = cpu_seconds(moddy), time.monotonic()
+            lags = await windows_until_quick(moddy)
+            cpu = (cpu_seconds(moddy) - cpu) / (time.monotonic() - started)
             # One that is new gets in, too.
             async with httpx.AsyncClient(headers=moddy.http.headers, trust_env=False) as http:
                 answer = await http.get(f"{moddy.http.base_url}/internal/health", timeout=9)
@@ -117,9 +132,9 @@ async def test_connections_that_ask_for_nothing(
             assert notify_answer(await moddy.notify(alice.id)) == DELIVERED
             if files is not None:
                 assert descriptors(moddy) < files * 3 / 4
-        print(f"p99 {quiet * 1000:.1f} ms before, {lag * 1000:.1f} ms meanwhile")  # noqa: T201
-        # A machine that others keep busy is slow before as well.
-        assert lag < max(LAG, 3 * quiet)
+        print(f"p99 {[round(lag * 1000, 1) for lag in lags]} ms, {cpu:.2f} of a processor")  # noqa: T201
+        assert lags[-1] < LAG
+        assert cpu < 0.25
         await moddy.wait_until(
             lambda: descriptors(moddy) <= before + 3, seconds=RECOVERED, what="the end of all"
         )
