@@ -14,9 +14,11 @@ from sqlalchemy import create_engine, inspect, text
 
 from tests.postgres_server import Server, find_binaries
 
+# A shell makes what it starts in the background ignore SIGINT.
 STARTER = """
-import sys, time
+import signal, time
 from tests.postgres_server import find_binaries, run_server
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with run_server(find_binaries()) as server:
     print(server.directory, flush=True)
     time.sleep(60)
