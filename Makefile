@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The stamps carry a checksum of what they were made from, so anything new makes them anew.
 checksum = $(shell { $(1); } 2>/dev/null | cksum | cut -d ' ' -f 1)
-INSTALLED := $(VENV)/.installed-$(call checksum,$(PYTHON) -VV; pwd; cat requirements/dev.txt)
+INSTALLED := $(VENV)/.installed-$(call checksum,$(PYTHON) -VV; pwd; cat requirements/pip.txt requirements/dev.txt)
 PROJECT := $(INSTALLED)-$(call checksum,cat pyproject.toml moddy/__init__.py)
 
 .PHONY: help
@@ -66,6 +66,7 @@ lock: $(INSTALLED) ## Write the lock files anew from pyproject.toml; UPGRADE=1 t
 	@$(call compile,runtime) pyproject.toml --extra fast --extra sentry --constraint requirements/dev.txt
 	@$(call compile,bench) --group bench --constraint requirements/dev.txt
 	@$(call compile,build) --group build --constraint requirements/dev.txt
+	@$(call compile,pip) --group pip
 
 # The image gets the versions the tests ran with, hence the constraints.
 compile = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
@@ -76,7 +77,7 @@ clean: ## Remove the virtual environments and every cache
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 
 $(INSTALLED):
-	@sh tools/make-venv.sh "$(VENV)" "$(PYTHON)" requirements/dev.txt
+	@sh tools/make-venv.sh "$(VENV)" "$(PYTHON)" requirements/pip.txt requirements/dev.txt
 	@touch $@
 
 $(PROJECT): $(INSTALLED)

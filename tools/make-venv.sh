@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make a virtual environment from a hash-locked requirements file.
-# Usage: make-venv.sh DIRECTORY PYTHON REQUIREMENTS
+# Make a virtual environment from hash-locked requirements files, installed one after another.
+# Usage: make-venv.sh DIRECTORY PYTHON REQUIREMENTS...
 #
 # Debian keeps the module that puts pip into a virtual environment in a package of its own,
 # python3-venv. Without it pip's wheel is unpacked from Debian's archive, which apt verifies;
@@ -9,7 +9,7 @@ set -eu
 
 venv=$1
 python=$2
-requirements=$3
+shift 2
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -42,5 +42,7 @@ else
         "'$python' cannot put pip into a virtual environment." \
         "On Debian: apt install python3-venv, then run this again."
 fi
-"$venv/bin/python" -m pip install --quiet --quiet --root-user-action ignore \
-    --require-hashes --requirement "$requirements"
+for requirements; do
+    "$venv/bin/python" -m pip install --quiet --quiet --root-user-action ignore \
+        --require-hashes --requirement "$requirements"
+done

@@ -35,7 +35,7 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def test_there_is_a_lock_for_each_use() -> None:
-    assert [path.stem for path in LOCKS] == ["bench", "build", "dev", "runtime"]
+    assert [path.stem for path in LOCKS] == ["bench", "build", "dev", "pip", "runtime"]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
@@ -67,6 +67,7 @@ def declared() -> list[tuple[str, str]]:
         "bench": groups["bench"],
         "build": groups["build"],
         "dev": runtime + extras["sandbox"] + groups["dev"],
+        "pip": groups["pip"],
         "runtime": runtime,
     }
     return [(text, lock) for lock, texts in by_lock.items() for text in texts if type(text) is str]
