@@ -26,6 +26,8 @@ ROLLBACK_WITHIN = 1.0  # seconds; else the connection is dropped
 WRITERS = 2
 CONNECTED_EARLY = WRITERS + 2
 CONNECT_EARLY_WITHIN = 2.0  # seconds, after the first
+# The server gives a command up after so many times the seconds after which Moddy does.
+SERVER_PATIENCE = 2
 
 
 def open_engine(
@@ -37,10 +39,7 @@ def open_engine(
     """
 
     async def connect() -> Any:
-        # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
-        connecting = asyncio.ensure_future(
-            asyncpg.connect(url, timeout=connect_within, command_timeout=seconds)
-        )
+        connecting = asyncio.ensure_future(_connect(url, within=connect_within, seconds=seconds))
         try:
             return await asyncio.shield(connecting)
         except asyncio.CancelledError:
@@ -59,6 +58,35 @@ def open_engine(
         hide_parameters=True,
         **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it has no types
+    """One that still stops its statement on the server when it is dropped.
+
+    asyncpg would cancel the request for that, so that the statement went on with its locks; and
+    it would leave a future behind whose error nobody takes.
+    """
+
+    def _clean_tasks(self) -> None:
+        """Let such requests be; each ends by itself within `command_timeout`."""
+
+
+async def _connect(url: str, *, within: float, seconds: float) -> asyncpg.Connection:
+    # asyncpg reads the address as libpq does (postgres://, sslmode=…); SQLAlchemy does not.
+    connection = await asyncpg.connect(
+        url, timeout=within, command_timeout=seconds, connection_class=_Connection
+    )
+    # When this process cannot say so any more, its locks must not keep others waiting. Not sent
+    # with the connect, where poolers refuse what they do not know.
+    limit = round(seconds * SERVER_PATIENCE * 1000)
+    try:
+        await connection.execute(
+            f"SET statement_timeout = {limit}; SET idle_in_transaction_session_timeout = {limit}"
+        )
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
 def _drop(connecting: asyncio.Future[asyncpg.Connection]) -> None:

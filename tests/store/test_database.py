@@ -101,7 +101,7 @@ async def test_reader_does_not_wait_for_a_writer(database: Database) -> None:
 
 
 async def test_slow_work_is_an_outage_and_is_rolled_back(migrated_url: str) -> None:
-    async with open_database(migrated_url, timeout=0.5) as database:
+    async with open_database(migrated_url, timeout=1.0) as database:
         await remember(database, "before")
         assert await recall(database) == "before"  # connected already, when it matters
         holding = Holding(database)
@@ -125,7 +125,7 @@ async def test_slow_statement_is_an_outage_and_stops(migrated_url: str) -> None:
         await memory.remember(connection, "key", "value")
         await connection.execute(sa.text(endless))
 
-    async with open_database(migrated_url, timeout=0.3) as database:
+    async with open_database(migrated_url, timeout=1.0) as database:
         await remember(database, "before")
         for run in (database.transaction, database.read):
             with pytest.raises(StoreUnavailable):
@@ -207,7 +207,7 @@ async def test_sqlite_file_that_is_no_database(sqlite_url: str) -> None:
 async def test_postgresql_locked_by_another_program(postgresql_url: str) -> None:
     async with open_database(postgresql_url) as database:
         await migrate(database)
-        async with open_database(postgresql_url, timeout=0.3) as hurried:
+        async with open_database(postgresql_url, timeout=1.0) as hurried:
             async with locked_table(postgresql_url):
                 with pytest.raises(StoreUnavailable):
                     await remember(hurried, "during")
@@ -265,7 +265,7 @@ async def test_postgresql_without_free_connection(postgresql_url: str) -> None:
         await migrate(database)
         engine = database.engine
         hurried = Database(
-            engine, PostgresqlTransactions(engine), patient=lambda: engine, timeout=0.3
+            engine, PostgresqlTransactions(engine), patient=lambda: engine, timeout=1.0
         )
         holding = Holding(database)
         async with asyncio.TaskGroup() as group:

@@ -58,7 +58,7 @@ async def test_after_a_server_that_stood_still(
     """At a BEGIN, for longer than the store waits; nobody left."""
     async with (
         open_database(postgresql_url) as other,
-        open_database(postgresql_url, timeout=0.4) as database,
+        open_database(postgresql_url, timeout=1.0) as database,
     ):
         await migrate(other)
         await add(database, 1)
@@ -74,7 +74,7 @@ async def test_after_a_server_that_stood_still(
 
         monkeypatch.setattr(asyncpg.Connection, "execute", stand_still)
         late = asyncio.create_task(add(database, 2))
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.4)
         os.kill(await stopped, signal.SIGCONT)
         with pytest.raises(StoreUnavailable):
             await late
