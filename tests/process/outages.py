@@ -20,11 +20,22 @@ async def locked(url: str) -> AsyncIterator[None]:
         return
     connection = await asyncpg.connect(url)
     try:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE users, deliveries IN ACCESS EXCLUSIVE MODE")
-            yield
+        while not await _lock_tables(connection):
+            pass
+        yield
     finally:
         await connection.close()
+
+
+async def _lock_tables(connection: asyncpg.Connection) -> bool:
+    """Return whether a transaction holds them now: others take them in another order."""
+    await connection.execute("BEGIN")
+    try:
+        await connection.execute("LOCK TABLE users, deliveries IN ACCESS EXCLUSIVE MODE")
+    except asyncpg.DeadlockDetectedError:
+        await connection.execute("ROLLBACK")
+        return False
+    return True
 
 
 @asynccontextmanager
