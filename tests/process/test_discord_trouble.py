@@ -66,7 +66,8 @@ async def test_what_can_never_succeed_is_tried_once(stage: Stage) -> None:
 
     async with stage.moddy(DM_OPENS_PER_MINUTE="100000") as moddy:
         await moddy.wait_healthy()
-        places = asyncio.Semaphore(AT_ONCE)
+        # Half of them: at Moddy's pace to Discord each has its answer long before the 9 s.
+        places = asyncio.Semaphore(AT_ONCE // 2)
 
         async def tell(user_id: int | str) -> httpx.Response:
             async with places:
