@@ -10,8 +10,8 @@ PYTHON ?= $(shell sh tools/find-python.sh)
 VENV ?= .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 ARGS ?=
-# Much of the whole suite waits, for processes and deadlines: two workers more than processors.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+# Much of the whole suite waits, for processes and deadlines: one worker more than processors.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The stamps carry a checksum of what they were made from, so anything new makes them anew.
