@@ -14,7 +14,7 @@ import pytest
 from moddy.store.postgresql import SERVER_PATIENCE, open_engine
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-SECONDS = 0.5
+SECONDS = 1.5  # in which a busy machine connects as well
 AT_WORK = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE $1
@@ -34,7 +34,7 @@ async def driver_of_moddy(url: str, *, seconds: float) -> AsyncIterator[asyncpg.
 
 @asynccontextmanager
 async def watching(url: str) -> AsyncIterator[Any]:
-    """Give a function that waits until no other connection is in a state (a LIKE pattern)."""
+    """Give a function that waits until no other connection is in a state, a LIKE pattern."""
     watcher = await asyncpg.connect(url, timeout=10)
 
     async def wait_for_none(state: str) -> None:
